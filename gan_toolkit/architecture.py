@@ -1,0 +1,118 @@
+"""What an architecture promises: networks for a data specification, and how they play.
+
+Everything random is handed in (`draws`), everything that changes with time is handed in (`s`), so
+`generate` and `judge` are functions: an eager, a compiled and a captured engine may all run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from gan_toolkit.data import SAMPLE, Batch, DataSpec
+from gan_toolkit.options import Field, Options
+from gan_toolkit.streams import Draw, Normal
+
+Networks = Mapping[str, Callable[..., Any]]  # Any: a network may return a tuple of tensors
+"""Networks by name, to be called and not looked into: an engine may pass functional stand-ins."""
+Scalars = Mapping[str, Tensor]
+"""Scheduled numbers of this step by name, each a 0-d tensor."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the discriminator says of a batch."""
+
+    logits: Tensor
+    """[N] or [N, …] (patches); positive means real."""
+    features: Tensor | None = None
+    """[N, d], for terms that match or show features."""
+    heads: Mapping[str, Tensor] = field(default_factory=dict)
+    """Further outputs by name: class logits of ACGAN, codes of InfoGAN."""
+
+
+class Architecture(Options):
+    """Options that build named networks and play them. The plugin kind `architecture`.
+
+    `sample_range` is what the networks want images in; data is normalised to it on the device.
+    `ema` names the networks that are averaged; `exports` names those that a bundle holds.
+    """
+
+    sample_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    ema: ClassVar[tuple[str, ...]] = ("generator",)
+    exports: ClassVar[tuple[str, ...]] = ("generator",)
+
+    def refusals(self, spec: DataSpec) -> list[str]:
+        """Return why these options cannot serve this data, one sentence a reason; empty if fine."""
+        del spec
+        return []
+
+    def stage_at(self, nimg: int) -> int:
+        """Return the growth stage after `nimg` real images; a new number rebuilds the networks."""
+        del nimg
+        return 0
+
+    def scalars(self, nimg: int) -> dict[str, float]:
+        """Return this architecture's own scheduled numbers (a fade-in), by name, for `s`."""
+        del nimg
+        return {}
+
+    def networks(self, spec: DataSpec, stage: int) -> dict[str, nn.Module]:
+        """Return fresh networks by name for a stage.
+
+        Initialisation may use torch's generator; parameters that a later stage keeps keep names.
+        """
+        raise NotImplementedError
+
+    def draws(self, spec: DataSpec) -> dict[str, Draw]:
+        """Return the random inputs of `generate` by name."""
+        raise NotImplementedError
+
+    def generate(self, nets: Networks, draws: Batch, batch: Batch, s: Scalars) -> Batch:
+        """Return fakes by field name; `batch` holds what they are conditioned on (labels, images)."""
+        raise NotImplementedError
+
+    def judge(self, nets: Networks, batch: Batch, s: Scalars) -> Judged:
+        """Return the discriminator's verdict on a batch of reals or fakes."""
+        raise NotImplementedError
+
+
+class TwoNetworks(Architecture):
+    """One generator of `z`, one discriminator of samples: what most plugins need.
+
+    A subclass writes `generator(spec)`: [N, latent] → [N, *sample shape], and
+    `discriminator(spec)`: [N, *sample shape] → [N] or [N, 1] logits.
+    """
+
+    latent: int = Field(100, ge=1, le=65536, description="size of the latent z, standard normal")
+
+    def generator(self, spec: DataSpec) -> nn.Module:
+        """Return the generator."""
+        raise NotImplementedError
+
+    def discriminator(self, spec: DataSpec) -> nn.Module:
+        """Return the discriminator."""
+        raise NotImplementedError
+
+    def networks(self, spec: DataSpec, stage: int) -> dict[str, nn.Module]:
+        """Return both networks."""
+        del stage
+        return {"generator": self.generator(spec), "discriminator": self.discriminator(spec)}
+
+    def draws(self, spec: DataSpec) -> dict[str, Draw]:
+        """Return `z`: [latent] from N(0, I)."""
+        del spec
+        return {"z": Normal((self.latent,))}
+
+    def generate(self, nets: Networks, draws: Batch, batch: Batch, s: Scalars) -> Batch:
+        """Return generator(z)."""
+        del batch, s
+        return {SAMPLE: nets["generator"](draws["z"])}
+
+    def judge(self, nets: Networks, batch: Batch, s: Scalars) -> Judged:
+        """Return discriminator(x) as [N] logits."""
+        del s
+        return Judged(nets["discriminator"](batch[SAMPLE]).flatten())

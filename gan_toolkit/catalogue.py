@@ -1,0 +1,213 @@
+"""The registry: which plugins are here, what they add, and who claims which name."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import pluggy
+
+from gan_toolkit import hookspecs
+from gan_toolkit.errors import PluginError, UnknownName, UsageError
+from gan_toolkit.plugin import KINDS, PROJECT, Component
+
+HEAVY = ("torch", "numpy", "huggingface_hub")
+"""Modules that a listing must not import; a plugin that does is blamed by name."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin and where it came from."""
+
+    name: str
+    distribution: str
+    version: str
+    file: str
+    components: tuple[Component, ...] = ()
+    problem: str = ""
+
+    @property
+    def label(self) -> str:
+        """The plugin as messages name it."""
+        return f"'{self.name}' ({self.distribution} {self.version})".replace(" )", ")")
+
+
+class Catalogue:
+    """Every component of every installed plugin, by kind and name."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self._claims: dict[tuple[str, str], list[tuple[Component, Plugin]]] = {}
+        for plugin in self.plugins:
+            for component in plugin.components:
+                claims = self._claims.setdefault((component.kind, component.name), [])
+                claims.append((component, plugin))
+
+    @classmethod
+    def discover(cls, files: Iterable[str | Path] = ()) -> Catalogue:
+        """Build a catalogue from the entry-point group `gantk` and from single-file plugins.
+
+        `GANTK_DISABLE_PLUGINS=a,b` leaves those out; `GANTK_TRACE=1` traces hook calls to stderr.
+        """
+        manager = pluggy.PluginManager(PROJECT)
+        manager.add_hookspecs(hookspecs)
+        if os.environ.get("GANTK_TRACE"):
+            manager.trace.root.setwriter(functools.partial(print, end="", file=sys.stderr))
+            manager.enable_tracing()
+        blocked = set(filter(None, os.environ.get("GANTK_DISABLE_PLUGINS", "").split(",")))
+        plugins = [
+            _ask(manager, plugin, load)
+            for plugin, load in [*_installed(), *_from_files(files)]
+            if plugin.name not in blocked
+        ]
+        return cls(plugins)
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence for every plugin that could not be used as it should."""
+        return [f"Plugin {plugin.label}: {plugin.problem}" for plugin in self.plugins if plugin.problem]
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of one kind, sorted."""
+        return sorted(name for claimed, name in self._claims if claimed == kind)
+
+    def components(self, kind: str | None = None) -> Iterator[tuple[Component, Plugin]]:
+        """Yield every component with its plugin, by kind in their usual order, then by name."""
+        order = {known: place for place, known in enumerate(KINDS)}
+        for (claimed, _), claims in sorted(
+            self._claims.items(), key=lambda item: (order[item[0][0]], item[0][1])
+        ):
+            if kind in {None, claimed}:
+                yield from claims
+
+    def find(self, kind: str, name: str) -> tuple[Component, Plugin]:
+        """Return the one component of that kind and name.
+
+        Raises `UnknownName`, or `UsageError` naming both distributions when two plugins claim it.
+        """
+        claims = self._claims.get((kind, name))
+        if not claims:
+            raise UnknownName(kind, name, self.names(kind))
+        if len(claims) > 1:
+            owners = " and ".join(plugin.label for _, plugin in claims)
+            raise UsageError(
+                f"The {kind} '{name}' is claimed twice, by {owners}. Uninstall one, or set "
+                f"GANTK_DISABLE_PLUGINS={claims[-1][1].name}."
+            )
+        return claims[0]
+
+    def default(self, kind: str) -> str | None:
+        """Return the name that its plugin marks as the default of its kind."""
+        return next((c.name for c, _ in self.components(kind) if c.default), None)
+
+    def load(self, kind: str, name: str) -> type:
+        """Import and return the class behind a name. Raises `PluginError` naming the plugin."""
+        component, plugin = self.find(kind, name)
+        if isinstance(component.target, type):
+            return component.target
+        module, _, attribute = component.target.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            raise PluginError(
+                f"Plugin {plugin.label} failed to load {kind} '{name}' from "
+                f"{component.target}: {_reason(error)}. Reinstall or repair that distribution."
+            ) from error
+        assert isinstance(found, type)
+        return found
+
+    def recipe_text(self, name: str) -> str:
+        """Return the TOML text of a shipped recipe."""
+        component, plugin = self.find("recipe", name)
+        package, _, file = str(component.target).partition(":")
+        try:
+            spec = importlib.util.find_spec(package)
+            assert spec is not None
+            assert spec.origin is not None
+            return Path(spec.origin).parent.joinpath(file).read_text(encoding="utf-8")
+        except (OSError, AssertionError, ImportError) as error:
+            raise PluginError(
+                f"Plugin {plugin.label} declares recipe '{name}' but {component.target} "
+                f"cannot be read: {_reason(error)}."
+            ) from error
+
+
+Loader = functools.partial[ModuleType]
+
+
+def _installed() -> Iterator[tuple[Plugin, Loader]]:
+    seen = set()
+    for point in sorted(metadata.entry_points(group=PROJECT), key=lambda point: point.name):
+        owner = point.dist.name if point.dist else "unknown distribution"
+        if (owner, point.name, point.value) in seen:  # an editable install is listed twice
+            continue
+        seen.add((owner, point.name, point.value))
+        version = point.dist.version if point.dist else ""
+        plugin = Plugin(point.name, owner, version, point.value)
+        yield plugin, functools.partial(point.load)
+
+
+def _from_files(files: Iterable[str | Path]) -> Iterator[tuple[Plugin, Loader]]:
+    for file in files:
+        path = Path(file)
+        if not path.is_file():
+            raise UsageError(f"No plugin file '{path}'. `--plugin` takes a Python file.")
+        plugin = Plugin(path.stem, "single file", "", str(path))
+        yield plugin, functools.partial(_import_file, path)
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = f"gantk_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
+    """Return the plugin with its components, or with the reason why it has none."""
+    light = {heavy for heavy in HEAVY if heavy not in sys.modules}
+    try:
+        module = load()
+        manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+        manager.check_pending()
+        others = [other for other in manager.get_plugins() if other is not module]
+        answers = manager.subset_hook_caller("gantk_components", others)()
+        components = tuple(component for answer in answers for component in answer)
+        wrong = [c for c in components if not isinstance(c, Component) or c.kind not in KINDS]
+    except Exception as error:  # noqa: BLE001  # whatever a plugin raises, the rest go on
+        return _with(plugin, problem=f"it failed to load and is left out: {_reason(error)}")
+    if wrong:
+        kinds = ", ".join(KINDS)
+        return _with(
+            plugin, problem=f"left out: {wrong[0]!r} is not a Component of a known kind ({kinds})."
+        )
+    file = str(getattr(module, "__file__", plugin.file))
+    dragged = sorted(heavy for heavy in light if heavy in sys.modules)
+    blame = (
+        f"it imports {', '.join(dragged)} when it is merely listed, which slows every command; "
+        'declare classes by "module:attribute".'
+        if dragged and plugin.distribution != "single file"
+        else ""
+    )
+    return _with(plugin, file=file, components=components, problem=blame)
+
+
+def _with(plugin: Plugin, **changes: object) -> Plugin:
+    return dataclasses.replace(plugin, **changes)  # type: ignore[arg-type]  # replace is untyped
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,137 @@
+"""Checkpoints: everything a run is, as safetensors and JSON, checksummed, written whole or not.
+
+    checkpoints/step-000000500/
+        state.safetensors     every tensor of `TrainState`
+        state.json            counters, recipe, data fingerprint, versions, SHA-256 of both files
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gan_toolkit.errors import CheckpointError
+from gan_toolkit.files import new_folder
+from gan_toolkit.state import Tensors
+
+FORMAT = 1
+TENSORS, MANIFEST = "state.safetensors", "state.json"
+BROKEN = "broken-"
+
+Manifest = dict[str, Any]
+"""The contents of state.json. Any: it carries the recipe's TOML values."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint."""
+
+    path: Path
+    tensors: Tensors
+    manifest: Manifest
+
+    @property
+    def step(self) -> int:
+        """Steps made."""
+        return int(self.manifest["step"])
+
+    @property
+    def nimg(self) -> int:
+        """Real images drawn."""
+        return int(self.manifest["nimg"])
+
+
+def save(folder: Path, tensors: Tensors, manifest: Manifest) -> Path:
+    """Write one checkpoint below `folder` and return its path; it appears complete or not at all."""
+    path = folder / f"step-{manifest['step']:09d}"
+    with new_folder(path) as temporary:
+        target = temporary / TENSORS
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, target)
+        body = {**manifest, "format": FORMAT, "sha256": _sha256(target)}
+        (temporary / MANIFEST).write_text(_render(body), encoding="utf-8")
+    return path
+
+
+def read(path: Path) -> Checkpoint:
+    """Return a checkpoint after checking every byte. Raises `CheckpointError` with what is wrong."""
+    manifest = _manifest(path)
+    target = path / TENSORS
+    try:
+        if _sha256(target) != manifest["sha256"]:
+            raise CheckpointError(f"{TENSORS} does not match its checksum")
+        tensors = load_file(target)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{TENSORS} is missing") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{TENSORS} cannot be read ({error})") from error
+    return Checkpoint(path, tensors, manifest)
+
+
+def newest(folder: Path, run: str, note: Callable[[str], None]) -> Checkpoint:
+    """Return the newest usable checkpoint of a run.
+
+    Each one that is torn, damaged or another run's is named through `note`, set aside as
+    `broken-…`, and the one before it is tried. Raises `CheckpointError` when none is left.
+    """
+    for path in reversed(list(listed(folder))):
+        try:
+            checkpoint = read(path)
+            if checkpoint.manifest.get("run") != run:
+                raise CheckpointError("it belongs to another run")  # noqa: TRY301  # same handling
+        except CheckpointError as error:
+            aside = path.with_name(f"{BROKEN}{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            note(f"Checkpoint {path.name} is unusable: {error}. Set aside; using the one before it.")
+        else:
+            return checkpoint
+    raise CheckpointError(
+        f"No usable checkpoint in {folder}. Start again with "
+        f"`gantk train --recipe {folder.parent / 'recipe.toml'}`."
+    )
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all but the `keep` newest checkpoints."""
+    for path in list(listed(folder))[:-keep]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def listed(folder: Path) -> Iterator[Path]:
+    """Yield the checkpoints of a folder, oldest first."""
+    yield from sorted(folder.glob("step-*"))
+
+
+def _manifest(path: Path) -> Manifest:
+    try:
+        text = (path / MANIFEST).read_text(encoding="utf-8")
+        body = {key: value for key, value in json.loads(text).items() if key != "self"}
+        if text != _render(body):  # every byte counts, white space too
+            raise CheckpointError(f"{MANIFEST} does not match its checksum")
+        if body["format"] != FORMAT:
+            raise CheckpointError(
+                f"it has format {body['format']}, this version reads {FORMAT}; update gan-toolkit"
+            )
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{MANIFEST} is missing") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{MANIFEST} is damaged ({type(error).__name__})") from error
+    return body
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _render(body: Manifest) -> str:
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**body, "self": digest}, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,66 @@
+"""The command line. This module only wires; each command is one module beside it.
+
+Nothing heavy is imported at the top of any of them: root help, listing and completion stay light.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from gan_toolkit.cli import export, listing, plugins, sample, show, train
+from gan_toolkit.cli.extensions import Extensible
+from gan_toolkit.errors import GantkError
+
+app = typer.Typer(
+    name="gantk",
+    help="Train, resume, sample and share GANs.",
+    cls=Extensible,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+)
+app.command("train")(train.train)
+app.command("sample")(sample.sample)
+app.command("export")(export.export)
+app.command("list")(listing.list_components)
+app.command("show")(show.show)
+app.command("plugins")(plugins.plugins)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"gantk {version('gan-toolkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, resume, sample and share GANs."""
+    del version
+
+
+def main() -> None:
+    """Run `gantk`; a `GantkError` becomes one message on stderr and its exit code."""
+    try:
+        app()
+    except GantkError as error:
+        if os.environ.get("GANTK_DEBUG"):
+            raise
+        print(f"gantk: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("gantk: stopped.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

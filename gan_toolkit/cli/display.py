@@ -1,0 +1,157 @@
+"""What a person sees while something runs: a live display on a terminal, plain lines elsewhere.
+
+All of it goes to stderr; rich is imported here and nowhere else in the toolkit.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_toolkit.cli.common import console
+from gan_toolkit.observer import Observer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from gan_toolkit.run import Row
+
+QUIET_SECONDS = 10.0
+"""Plain lines come at least this far apart."""
+
+
+class Display(Observer):
+    """Shows a run."""
+
+    def __init__(self) -> None:
+        self._live: Progress | None = None
+        self._tasks: dict[str, int] = {}
+        self._length = 0
+        self._begun = (0, 0.0)
+        self._said = 0.0
+
+    def note(self, text: str) -> None:
+        """Print a choice."""
+        self._print(text)
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self._print(f"warning: {text}")
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        """Show a preparation."""
+        live = self._start()
+        if live is None:
+            if self._due():
+                share = f" {100 * done // total} %" if total else ""
+                self._print(f"{what}: {done}{share}")
+            return
+        from rich.progress import TaskID
+
+        if what not in self._tasks:
+            self._tasks[what] = live.add_task(what, total=total, figures="")
+        live.update(TaskID(self._tasks[what]), completed=done, total=total)
+
+    def began(self, path: Path, step: int, length: int) -> None:
+        """Print where the run is and start its bar."""
+        self._print(f"Run: {path}" + (f" (from step {step})" if step else ""))
+        self._length = length
+        self._begun = (step, time.monotonic())
+        live = self._start()
+        if live is not None:
+            self._tasks["Training"] = live.add_task(
+                "Training", total=length, completed=step, figures=""
+            )
+
+    def advanced(self, step: int) -> None:
+        """Move the bar."""
+        if self._live is not None:
+            from rich.progress import TaskID
+
+            self._live.update(TaskID(self._tasks["Training"]), completed=step)
+
+    def row(self, row: Row) -> None:
+        """Show the newest figures."""
+        figures = _figures(row)
+        if self._live is not None:
+            from rich.progress import TaskID
+
+            self._live.update(TaskID(self._tasks["Training"]), figures=figures)
+        elif self._due() or row["step"] == self._length:
+            self._print(f"step {row['step']}/{self._length}  {figures}  {self._left(row['step'])}")
+
+    def ended(self, path: Path, step: int) -> None:
+        """Say what to do with the result."""
+        self.close()
+        self._print(f"Done: {step} steps. See {path / 'samples'}, or `gantk sample {path}`.")
+
+    def close(self) -> None:
+        """Take the live display down."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _start(self) -> Progress | None:
+        if self._live is None and sys.stderr.isatty():
+            from rich import progress
+
+            self._live = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(bar_width=24),
+                progress.MofNCompleteColumn(),
+                progress.TimeRemainingColumn(compact=True),
+                progress.TextColumn("{task.fields[figures]}"),
+                console=console(stderr=True),
+            )
+            self._live.start()
+        return self._live
+
+    def _print(self, text: str) -> None:
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._said < QUIET_SECONDS:
+            return False
+        self._said = now
+        return True
+
+    def _left(self, step: int) -> str:
+        first, begun = self._begun
+        seconds = (time.monotonic() - begun) / max(step - first, 1) * (self._length - step)
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
+
+
+@contextmanager
+def task(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that shows how far a task is."""
+    display = Display()
+    try:
+        yield lambda done: display.progress(what, done, total) if total > 1000 else None
+    finally:
+        display.close()
+
+
+def _figures(row: Row) -> str:
+    losses = [
+        f"{name.partition('.')[0][0].upper()} {name.rpartition('.')[2]} {value:.3f}"
+        for name, value in row.items()
+        if name.count(".") == 2
+    ]
+    accuracy = [
+        f"{100 * row[f'accuracy.{side}']:.0f} % of {side}s"
+        for side in ("real", "fake")
+        if f"accuracy.{side}" in row
+    ]
+    speed = f"{row['images_per_second'] / 1000:.2f} kimg/s"
+    told = f"D is right on {' and '.join(accuracy)}" if accuracy else ""
+    return "  ".join(filter(None, [speed, *losses, told]))
+
+

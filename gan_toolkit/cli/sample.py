@@ -1,0 +1,36 @@
+"""`gantk sample`: images from a trained generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_toolkit.cli.common import Model, PluginFiles
+
+
+def sample(
+    model: Model,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Sample i of a seed is always the same.")] = 0,
+    label: Annotated[
+        str | None, typer.Option(help="Class name or number, for models that know classes.")
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="grid.png, a folder/ of PNGs, x.npz or x.safetensors."),
+    ] = Path("samples.png"),
+    plugin: PluginFiles = None,
+) -> None:
+    """Draw samples from MODEL into a grid, a folder of pictures or an array file."""
+    from gan_toolkit.cli.display import task
+    from gan_toolkit.generator import load
+    from gan_toolkit.outputs import writer_for
+
+    write = writer_for(out)
+    generator = load(model, plugins=plugin or ())
+    with task("Sampling", n) as advance:
+        samples = generator.sample(n, seed=seed, labels=label, progress=advance)
+    write(out, samples, generator, seed)
+    print(out)

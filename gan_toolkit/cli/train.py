@@ -1,0 +1,122 @@
+"""`gantk train`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gan_toolkit.cli.common import AsJson, PluginFiles, catalogue, names_of, print_json
+
+if TYPE_CHECKING:
+    from gan_toolkit.resolve import Request
+
+
+def train(
+    arch: Annotated[
+        str | None,
+        typer.Option(help="Architecture.", autocompletion=names_of("architecture")),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A data set's name, or a folder or archive of images.",
+            autocompletion=names_of("data"),
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="A shipped recipe's name or a TOML file.", autocompletion=names_of("recipe")
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one recipe key. Repeatable."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for the run.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides every draw.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None, typer.Option(help="Arithmetic of the networks.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Length in steps.")] = None,
+    kimg: Annotated[float | None, typer.Option(help="Length in thousands of real images.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Length as time: times a few steps, then fixes a number.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Continue a run; --steps extends it.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show recipe, sizes, time and memory; train nothing.")
+    ] = False,
+    as_json: AsJson = False,
+    plugin: PluginFiles = None,
+) -> None:
+    """Train a GAN, or resume a run. Prints the run's folder."""
+    _one_length(steps, kimg, minutes)
+    from gan_toolkit.cli.display import Display
+    from gan_toolkit.resolve import Request
+    from gan_toolkit.training import train_request
+
+    flags = {
+        "seed": seed,
+        "steps": steps,
+        "kimg": kimg,
+        "compute.device": device,
+        "compute.precision": precision,
+    }
+    request = Request(
+        recipe=recipe,
+        arch=arch,
+        data=data,
+        settings={key: value for key, value in flags.items() if value is not None},
+        sets=settings or (),
+    )
+    catalogue(plugin or ())  # its warnings, before anything else is said
+    if dry_run:
+        _dry_run(request, plugin or [], as_json=as_json)
+        return
+    display = Display()
+    try:
+        run = train_request(
+            request,
+            minutes=minutes,
+            out=out,
+            resume=resume,
+            plugins=plugin or (),
+            observer=display,
+        )
+    finally:
+        display.close()
+    if as_json:
+        print_json({"run": str(run.path), "last": run.rows()[-1]})
+    else:
+        print(run.path)
+
+
+def _one_length(*lengths: float | None) -> None:
+    if sum(length is not None for length in lengths) > 1:
+        from gan_toolkit.errors import UsageError
+
+        raise UsageError("Give the length once: --steps, --kimg or --minutes.")
+
+
+def _dry_run(request: Request, plugins: list[Path], *, as_json: bool) -> None:
+    from gan_toolkit.cli.display import Display
+    from gan_toolkit.estimate import estimate
+    from gan_toolkit.training import prepare
+
+    display = Display()
+    try:
+        ready = prepare(request, catalogue(plugins), display)
+        facts = estimate(ready)
+    finally:
+        display.close()
+    if as_json:
+        print_json({"recipe": ready.recipe.values(), **facts.__dict__})
+        return
+    print(ready.recipe.toml())
+    print("# " + "\n# ".join(facts.lines()))

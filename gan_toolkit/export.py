@@ -1,0 +1,85 @@
+"""Write a bundle: what is shared of a run, and nothing else of it.
+
+    model.safetensors   the averaged generator with its description
+    config.json         the description
+    recipe.toml         how it was trained, without paths, hosts or devices
+    samples.png         sixty-four samples of seed 0
+    README.md           what it is and how to use it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import tomli_w
+
+from gan_toolkit import bundle
+from gan_toolkit.errors import BundleError
+from gan_toolkit.files import new_folder
+from gan_toolkit.generator import Generator, load
+from gan_toolkit.pictures import picture, save_png
+
+SAMPLES = 64
+
+
+def export_bundle(
+    reference: str | Path, out: str | Path, *, plugins: Iterable[str | Path] = ()
+) -> Path:
+    """Write the bundle of a run or of another bundle into the new folder `out` and return it.
+
+    The folder appears complete or not at all. Raises `BundleError` when `out` exists already.
+    """
+    path = Path(out)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BundleError(f"'{path}' exists already and is never overwritten; name a new folder.")
+    generator = load(reference, plugins=plugins)
+    with new_folder(path) as folder:
+        bundle.write_weights(folder / bundle.WEIGHTS, generator.networks, generator.description)
+        bundle.write_config(folder / bundle.CONFIG, generator.description)
+        (folder / "recipe.toml").write_text(
+            tomli_w.dumps(generator.description.recipe), encoding="utf-8"
+        )
+        samples = generator.sample(SAMPLES, seed=0)
+        sheet = picture(samples, generator.spec.sample, enlarge_to=512)
+        save_png(sheet, folder / "samples.png", {"seed": 0, "model": generator.sha256})
+        (folder / "README.md").write_text(card(generator), encoding="utf-8")
+    return path
+
+
+def card(generator: Generator) -> str:
+    """Return the model card: what it is, how to use it, where its data comes from."""
+    spec, about = generator.spec, generator.description
+    parameters = sum(p.numel() for n in generator.networks.values() for p in n.parameters())
+    shape = "×".join(map(str, spec.sample.shape))
+    labelled = f", {len(spec.classes)} classes" if spec.classes else ""
+    return f"""\
+# {about.architecture} on {spec.name}
+
+![Sixty-four samples of seed 0](samples.png)
+
+A generator of {shape} samples, trained with
+[gan-toolkit](https://pypi.org/project/gan-toolkit/) on {about.nimg / 1000:.1f} thousand real
+images; {parameters:,} parameters.
+
+```python
+import gan_toolkit
+
+generator = gan_toolkit.load("PATH_TO_THIS_FOLDER")
+images = generator.images(16, seed=0)
+```
+
+or `gantk sample PATH_TO_THIS_FOLDER -n 64 -o grid.png`. The architecture comes from the
+distribution `{about.distribution}`; no code is loaded from this folder.
+
+| what | value |
+| --- | --- |
+| architecture | `{about.architecture}` |
+| data | {spec.name}{labelled} |
+| data source | {spec.source or "not stated"} |
+| data licence | {spec.licence or "not stated"} |
+| data fingerprint | `{spec.fingerprint[:16]}` |
+
+`recipe.toml` is the exact recipe: `gantk train --recipe recipe.toml`. No score was measured for
+this bundle.
+"""

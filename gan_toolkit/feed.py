@@ -1,0 +1,134 @@
+"""The inputs of a step: real rows in their order, keyed draws, scheduled numbers.
+
+Everything here is a function of (recipe, data, step, images seen): nothing is remembered, so
+nothing has to be saved for a resumed run to see the same inputs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from gan_toolkit.architecture import Architecture
+from gan_toolkit.data import Batch, DataSpec, EndlessSource, Source, Stored
+from gan_toolkit.options import Options, Schedule, Scheduled
+from gan_toolkit.recipe import Recipe
+from gan_toolkit.state import TrainState
+from gan_toolkit.step import Move
+from gan_toolkit.streams import Draw, stream
+
+
+class Feed:
+    """Prepares the moves of any step."""
+
+    def __init__(self, recipe: Recipe, source: Source | EndlessSource, device: torch.device) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.spec: DataSpec = source.spec.ranged(*recipe.arch.sample_range)
+        self._source = source.to(device) if isinstance(source, Stored) else source
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._draws = recipe.arch.draws(self.spec)
+        self._term_draws = {name: term.draws(self.spec) for name, term in recipe.terms.items()}
+
+    def moves(self, state: TrainState) -> tuple[list[Move], int]:
+        """Return the moves of the state's next step and the number of real images they draw."""
+        plan, step = self.recipe.plan, state.step
+        fraction = step / plan.span
+        s = architecture_scalars(self.recipe.arch, state.nimg, fraction, self.device)
+        moves: list[Move] = []
+        reals: Batch | None = None
+        drawn = 0
+        for name, update in plan.updates.items():
+            if step < update.starts_at:
+                continue
+            named = {asked.partition(".")[0] for asked in update.terms or ()}
+            terms = {
+                key: term
+                for key, term in self.recipe.terms.items()
+                if (update.terms is None or key in named) and step % term.every == 0
+            }
+            for repetition in range(update.times if terms else 0):
+                if reals is None or repetition or update.fresh_reals:
+                    reals = self.reals(state.nimg + drawn)
+                    drawn += plan.batch
+                key = (step, name, repetition)
+                moves.append(
+                    Move(
+                        name=name,
+                        update=update,
+                        terms=terms,
+                        reals=reals,
+                        draws=self._sampled(self._draws, *key),
+                        lr=_at(update.optimiser.lr, fraction),
+                        s=s,
+                        term_draws={t: self._sampled(self._term_draws[t], *key, t) for t in terms},
+                        term_s={t: scalars(term, fraction, self.device) for t, term in terms.items()},
+                    )
+                )
+        return moves, drawn
+
+    def reals(self, position: int) -> Batch:
+        """Return the batch that starts after `position` real images, normalised, on the device."""
+        batch = self.recipe.plan.batch
+        if self.spec.length is None:
+            generator = stream(self.recipe.plan.seed, "data", position)
+            rows = cast(EndlessSource, self._source).draw(batch, generator)
+        else:
+            indices = self._indices(position, batch, self.spec.length)
+            rows = cast(Source, self._source).gather(indices.to(self.device, non_blocking=True))
+        return {
+            name: self.spec.fields[name].normalise(tensor.to(self.device, non_blocking=True))
+            for name, tensor in rows.items()
+        }
+
+    def _indices(self, position: int, n: int, length: int) -> Tensor:
+        """Rows `position` … `position + n` of one shuffle after another: [n]."""
+        epoch, offset = divmod(position, length)
+        if epoch != self._epoch:
+            generator = stream(self.recipe.plan.seed, "epoch", epoch)
+            self._epoch, self._order = epoch, torch.randperm(length, generator=generator)
+        indices = self._order[offset : offset + n]
+        if len(indices) == n:
+            return indices
+        return torch.cat([indices, self._indices((epoch + 1) * length, n - len(indices), length)])
+
+    def _sampled(self, draws: Mapping[str, Draw], *key: str | int) -> Batch:
+        plan = self.recipe.plan
+        return {
+            name: draw.sample(plan.batch, stream(plan.seed, "draw", *key, name)).to(
+                self.device, non_blocking=True
+            )
+            for name, draw in draws.items()
+        }
+
+
+def architecture_scalars(
+    architecture: Architecture, nimg: int, fraction: float, device: torch.device | str = "cpu"
+) -> dict[str, Tensor]:
+    """Return what an architecture finds in `s`: its scheduled options and its own numbers."""
+    own = architecture.scalars(nimg)
+    return scalars(architecture, fraction, device) | {
+        name: torch.tensor(value, device=device) for name, value in own.items()
+    }
+
+
+def scalars(options: Options, fraction: float, device: torch.device | str) -> dict[str, Tensor]:
+    """Return the options that may be schedules as 0-d tensors, at a fraction of the planned run."""
+    return {
+        name: torch.tensor(_at(getattr(options, name), fraction), device=device)
+        for name in _scheduled(type(options))
+    }
+
+
+@functools.cache
+def _scheduled(cls: type[Options]) -> tuple[str, ...]:
+    return tuple(name for name, field in cls.model_fields.items() if field.annotation == Scheduled)
+
+
+def _at(value: float | Schedule, fraction: float) -> float:
+    return value.at(fraction) if isinstance(value, Schedule) else float(value)

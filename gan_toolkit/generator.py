@@ -1,0 +1,96 @@
+"""A trained generator: load it in one line, sample it, look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from gan_toolkit import bundle
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.data import DataSpec
+from gan_toolkit.errors import UsageError
+from gan_toolkit.feed import architecture_scalars
+from gan_toolkit.pictures import to_images
+from gan_toolkit.sampling import draw_samples, label_numbers
+
+
+class Generator:
+    """Networks that draw samples of `spec`."""
+
+    def __init__(self, path: Path, catalogue: Catalogue) -> None:
+        self.path = path
+        self.description, tensors, self.sha256 = bundle.read(path)
+        self._architecture, self.networks = bundle.rebuild(
+            self.description, tensors, catalogue, path
+        )
+
+    @property
+    def spec(self) -> DataSpec:
+        """What it was trained on: shape, range and classes of its samples."""
+        return self.description.data
+
+    @property
+    def architecture(self) -> str:
+        """Registry name of the architecture."""
+        return self.description.architecture
+
+    def to(self, device: str | torch.device) -> Generator:
+        """Move the networks to a device and return this generator."""
+        for network in self.networks.values():
+            network.to(device)
+        return self
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        labels: Sequence[int | str] | int | str | None = None,
+        first: int = 0,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Tensor:
+        """Return samples `first` … `first + n - 1` of `seed`, float32, on the CPU.
+
+        Images are [n, C, H, W], vectors [n, d], in the range of `spec.sample`. Sample i of a seed
+        is the same bits whatever `n` and `first` are. `labels`: class names or numbers, one for
+        all or one each; left out, sample i has class i modulo the number of classes. Raises
+        `UsageError` for an unknown class.
+        """
+        if n < 0 or first < 0 or seed < 0:
+            raise UsageError("n, first and seed must not be negative.")
+        return draw_samples(
+            self._architecture,
+            self.networks,
+            self.spec,
+            n,
+            seed=seed,
+            s=architecture_scalars(self._architecture, self.description.nimg, fraction=1.0),
+            labels=label_numbers(self.spec, labels, n),
+            first=first,
+            progress=progress,
+        )
+
+    def images(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        labels: Sequence[int | str] | int | str | None = None,
+    ) -> list[Image]:
+        """Return `n` samples as PIL images. Raises `UsageError` when samples are no images."""
+        if len(self.spec.sample.shape) != 3:
+            raise UsageError("This model makes vectors, not images; use sample().")
+        return to_images(self.sample(n, seed=seed, labels=labels), self.spec.sample)
+
+
+def load(reference: str | Path, *, plugins: Iterable[str | Path] = ()) -> Generator:
+    """Return the generator in a run folder, a bundle folder or a `.safetensors` file.
+
+    `plugins` are single-file plugins to look the architecture up in, beside those installed. No
+    code comes from the file and nothing is unpickled. Raises `BundleError`.
+    """
+    return Generator(bundle.locate(reference), Catalogue.discover(plugins))

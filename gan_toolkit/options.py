@@ -1,0 +1,183 @@
+"""Validated, frozen options: the one source for recipes, CLI help, `config.json` and reference."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from gan_toolkit.errors import did_you_mean
+
+__all__ = ["Field", "OptionInfo", "Options", "Schedule", "Scheduled", "options_of", "validate"]
+
+AnyOptions = TypeVar("AnyOptions", bound="Options")
+
+LOCAL: dict[str, Any] = {"local": True}  # Any: pydantic's own type for json_schema_extra
+"""Mark for a field that says where, not what: it never leaves the machine (paths, devices)."""
+HARMLESS: dict[str, Any] = {"harmless": True}  # Any: as above
+"""Mark for a field that may change when a run is resumed: it does not touch the numbers."""
+
+
+class Options(BaseModel):
+    """Base of everything a user can set: frozen, keyword-only, unknown keys refused.
+
+    Values are taken as typed, with no guessing: `"64"` is not a number. A TOML array fills a tuple.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arrays_are_tuples(cls, values: object) -> object:
+        return _tuples(values) if isinstance(values, Mapping) else values
+
+    def plain(self) -> dict[str, Any]:  # Any: TOML values
+        """Return the options as TOML values; what is none is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Schedule(Options):
+    """A number that changes over the run.
+
+    Holds `start` until `begin`, moves to `end` by `finish`, holds it after. `begin` and `finish`
+    are fractions of the planned run; past its planned end a run keeps `end`.
+    """
+
+    start: float = Field(description="value at the start of the run")
+    end: float = Field(description="value at the end of the run")
+    shape: Literal["linear", "cosine"] = Field("cosine", description="how it moves between them")
+    begin: float = Field(0.0, ge=0, le=1, description="fraction of the run where the move begins")
+    finish: float = Field(1.0, ge=0, le=1, description="fraction of the run where the move ends")
+
+    @model_validator(mode="after")
+    def _begins_before_it_finishes(self) -> Schedule:
+        if self.begin >= self.finish:
+            raise ValueError(f"begin ({self.begin}) must lie before finish ({self.finish})")
+        return self
+
+    def at(self, fraction: float) -> float:
+        """Return the value at a `fraction` of the planned run."""
+        import math
+
+        moved = min(max((fraction - self.begin) / (self.finish - self.begin), 0.0), 1.0)
+        if self.shape == "cosine":
+            moved = (1 - math.cos(math.pi * moved)) / 2
+        return self.start + (self.end - self.start) * moved
+
+
+Scheduled = float | Schedule
+"""A number, or a table `{start, end, shape, begin, finish}`."""
+
+
+class OptionInfo(typing.NamedTuple):
+    """One option as `gantk show` and the reference print it."""
+
+    name: str
+    type: str
+    default: str
+    limits: str
+    help: str
+
+
+def validate(
+    cls: type[AnyOptions], values: Mapping[str, object], *, where: str, problems: list[str]
+) -> AnyOptions | None:
+    """Return `cls(**values)`, or None after adding every problem, each with its full key."""
+    try:
+        return cls.model_validate(dict(values))
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            problems.append(_sentence(cls, item, where))
+        return None
+
+
+def options_of(cls: type[Options]) -> list[OptionInfo]:
+    """Return what a user can set on `cls`, in the order it is declared."""
+    return [
+        OptionInfo(
+            name=name,
+            type=_type_name(field.annotation),
+            default="required" if field.is_required() else _shown(field),
+            limits=_limits(field),
+            help=field.description or "",
+        )
+        for name, field in cls.model_fields.items()
+    ]
+
+
+def marked(field: FieldInfo, mark: Mapping[str, object]) -> bool:
+    """Return whether `field` carries `LOCAL` or `HARMLESS`."""
+    extra = field.json_schema_extra
+    return isinstance(extra, Mapping) and all(extra.get(key) == mark[key] for key in mark)
+
+
+def without(options: Options, mark: Mapping[str, object]) -> dict[str, Any]:  # Any: TOML values
+    """Return the options as plain values, all fields that carry `mark` left out."""
+    return {
+        name: value
+        for name, value in options.plain().items()
+        if not marked(type(options).model_fields[name], mark)
+    }
+
+
+def _tuples(value: object) -> Any:  # Any: mirrors whatever the TOML held
+    if isinstance(value, Mapping):
+        return {key: _tuples(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_tuples(item) for item in value)
+    return value
+
+
+def _sentence(cls: type[Options], item: Mapping[str, Any], where: str) -> str:  # Any: pydantic's
+    # Branch names of a union ("float", "Schedule") are pydantic's words, not the user's keys.
+    keys = [str(part) for part in item["loc"] if str(part) not in {"float", "int", "Schedule"}]
+    key = ".".join(filter(None, [where, *keys]))
+    if item["type"] == "extra_forbidden":
+        known = list(cls.model_fields) if len(keys) == 1 else []
+        choices = f" It has: {', '.join(known)}." if known else ""
+        return f"{key}: no such option.{did_you_mean(keys[-1], known) or choices}"
+    if item["type"] == "missing":
+        return f"{key}: this is required."
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "value_error" and not keys:
+        return f"{where}: {message}."
+    return f"{key}: {message[0].lower()}{message[1:]}, got {item.get('input')!r}."
+
+
+def _type_name(annotation: object) -> str:
+    if annotation is type(None):
+        return "none"
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _type_name(args[0])
+    if origin is Literal:
+        return " | ".join(repr(arg) for arg in args)
+    if origin in {Union, types.UnionType}:
+        return " | ".join(_type_name(arg) for arg in args)
+    if origin is not None:
+        inner = ", ".join("…" if arg is Ellipsis else _type_name(arg) for arg in args)
+        return f"{getattr(origin, '__name__', origin)}[{inner}]"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _shown(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, Options):
+        return str(default.model_dump(mode="json", exclude_none=True))
+    return "none" if default is None else str(default)
+
+
+def _limits(field: FieldInfo) -> str:
+    words = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
+    return ", ".join(
+        f"{sign} {getattr(rule, attribute)}"
+        for rule in field.metadata
+        for attribute, sign in words.items()
+        if getattr(rule, attribute, None) is not None
+    )

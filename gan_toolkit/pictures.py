@@ -1,0 +1,81 @@
+"""Pictures: tensors to images, grids, PNG files that say where they come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from gan_toolkit.data import FieldSpec
+from gan_toolkit.files import replaced
+
+CHANNELS = (1, 2, 3, 4)
+"""Grey, grey with alpha, RGB, RGBA."""
+
+
+def to_uint8(samples: Tensor, field: FieldSpec) -> Tensor:
+    """Return samples [N, …] of a bounded field as uint8 0…255; values outside are clamped."""
+    assert field.low is not None
+    assert field.high is not None
+    scaled = (samples.float() - field.low) * (255 / (field.high - field.low))
+    return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
+def to_images(samples: Tensor, field: FieldSpec) -> list[Image.Image]:
+    """Return PIL images of samples [N, C, H, W]."""
+    pixels = to_uint8(samples, field).permute(0, 2, 3, 1)
+    flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    return [Image.fromarray(np.ascontiguousarray(image)) for image in flat.numpy()]
+
+
+def grid(images: list[Image.Image], *, columns: int | None = None, pad: int = 2) -> Image.Image:
+    """Return one image with all images in rows of `columns`, a near-square when left out."""
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    width, height = images[0].size
+    rows = math.ceil(len(images) / columns)
+    size = (columns * (width + pad) + pad, rows * (height + pad) + pad)
+    sheet = Image.new(images[0].mode, size)
+    for place, image in enumerate(images):
+        row, column = divmod(place, columns)
+        sheet.paste(image, (pad + column * (width + pad), pad + row * (height + pad)))
+    return sheet
+
+
+def scatter(points: Tensor, *, size: int = 512) -> Image.Image:
+    """Return a plot of points [N, d], the first two dimensions, scaled to fit."""
+    xy = torch.cat([points, torch.zeros(len(points), 1)], 1)[:, :2].double()
+    low, high = xy.min(0).values, xy.max(0).values
+    places = ((xy - low) / (high - low).clamp_min(1e-9) * (size - 20) + 10).round().int().tolist()
+    sheet = Image.new("RGB", (size, size), "white")
+    draw = ImageDraw.Draw(sheet)
+    for x, y in places:
+        draw.ellipse((x - 2, size - y - 2, x + 2, size - y + 2), fill=(31, 119, 180))
+    return sheet
+
+
+def picture(samples: Tensor, field: FieldSpec, *, enlarge_to: int = 0) -> Image.Image:
+    """Return the natural picture of samples: a grid of images, or a scatter plot of points.
+
+    A grid narrower than `enlarge_to` pixels is enlarged by a whole factor, without smoothing.
+    """
+    if len(field.shape) != 3 or field.shape[0] not in CHANNELS or field.low is None:
+        return scatter(samples.flatten(1))
+    sheet = grid(to_images(samples, field))
+    factor = max(1, enlarge_to // max(sheet.size))
+    return sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.NEAREST)
+
+
+def save_png(image: Image.Image, path: Path, facts: Mapping[str, object]) -> None:
+    """Write a PNG that carries `facts` (seed, model hash) as text, whole or not at all."""
+    info = PngInfo()
+    for key, value in facts.items():
+        info.add_text(f"gantk:{key}", str(value))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as temporary:
+        image.save(temporary, format="PNG", pnginfo=info)

@@ -1,0 +1,109 @@
+"""One player's view of one update: reals, fakes and verdicts, computed when asked for and once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gan_toolkit.architecture import Architecture, Judged, Networks, Scalars
+from gan_toolkit.data import SAMPLE, Batch
+
+Role = Literal["discriminator", "generator"]
+
+
+class Play:
+    """What terms look at. Everything is lazy, so a loss pays only for what it reads.
+
+    Which networks learn is the engine's business: fakes carry a gradient only where the weights
+    that made them do.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        architecture: Architecture,
+        networks: Networks,
+        reals: Batch,
+        draws: Batch,
+        s: Scalars,
+        *,
+        needs: frozenset[str] = frozenset(),
+        autocast: bool = False,
+    ) -> None:
+        self.role = role
+        self.architecture = architecture
+        self.networks = networks
+        self.draws = draws
+        self.s = s
+        self._reals = reals
+        self._needs = needs
+        self._autocast = autocast
+
+    @cached_property
+    def reals(self) -> Batch:
+        """The real batch by field name, in the range the architecture asked for."""
+        return self._leaf(self._reals, "real_gradients")
+
+    @cached_property
+    def fakes(self) -> Batch:
+        """Fakes by field name, conditioned on the real batch's other fields."""
+        with self._precision():
+            made = self.architecture.generate(self.networks, self.draws, self._reals, self.s)
+        return self._leaf({**self._reals, **made}, "fake_gradients")
+
+    @cached_property
+    def real(self) -> Judged:
+        """The verdict on the reals."""
+        return self.judge(self.reals)
+
+    @cached_property
+    def fake(self) -> Judged:
+        """The verdict on the fakes."""
+        return self.judge(self.fakes)
+
+    @property
+    def real_logits(self) -> Tensor:
+        """[N] or [N, …]."""
+        return self.real.logits
+
+    @property
+    def fake_logits(self) -> Tensor:
+        """[N] or [N, …]."""
+        return self.fake.logits
+
+    @cached_property
+    def real_gradients(self) -> Tensor:
+        """Gradient of the summed real logits with respect to the reals: [N, …], differentiable."""
+        return self._gradients(self.reals[SAMPLE], self.real_logits, "real_gradients")
+
+    @cached_property
+    def fake_gradients(self) -> Tensor:
+        """Gradient of the summed fake logits with respect to the fakes: [N, …], differentiable."""
+        return self._gradients(self.fakes[SAMPLE], self.fake_logits, "fake_gradients")
+
+    def judge(self, batch: Batch) -> Judged:
+        """Return the verdict on any batch; logits are float32 or wider whatever the precision."""
+        with self._precision():
+            judged = self.architecture.judge(self.networks, batch, self.s)
+        if judged.logits.dtype not in {torch.bfloat16, torch.float16}:
+            return judged
+        return Judged(judged.logits.float(), judged.features, judged.heads)
+
+    def _leaf(self, batch: Batch, need: str) -> Batch:
+        if need not in self._needs:
+            return batch
+        sample = batch[SAMPLE]
+        fresh = sample if sample.requires_grad else sample.detach().requires_grad_()
+        return {**batch, SAMPLE: fresh}
+
+    def _gradients(self, inputs: Tensor, logits: Tensor, need: str) -> Tensor:
+        if need not in self._needs:
+            raise RuntimeError(f"a term reads {need} without naming it in `needs`")
+        return torch.autograd.grad(logits.sum(), inputs, create_graph=True)[0]
+
+    def _precision(self) -> torch.autocast:
+        device = next(iter(self._reals.values())).device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self._autocast)

@@ -1,0 +1,201 @@
+"""The recipe: everything that decides a run's numbers, validated, frozen, nothing left to default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BeforeValidator, model_validator
+
+from gan_toolkit.architecture import Architecture
+from gan_toolkit.data import DataSet
+from gan_toolkit.optimisers import Adam, RMSProp, SGD
+from gan_toolkit.options import HARMLESS, LOCAL, Field, Options, marked, without
+from gan_toolkit.play import Role
+from gan_toolkit.terms import Term
+
+Values = dict[str, Any]
+"""Plain TOML values. Any: TOML nests freely."""
+
+
+def _adam_unless_named(values: object) -> object:
+    return {"name": "adam", **values} if isinstance(values, Mapping) else values
+
+
+Optimiser = Annotated[
+    Annotated[Adam | RMSProp | SGD, Field(discriminator="name")],
+    BeforeValidator(_adam_unless_named),
+]
+
+
+class Update(Options):
+    """One move of a step: whose weights change, by which terms, with which optimiser."""
+
+    networks: tuple[str, ...] = Field(min_length=1, description="networks this update changes")
+    role: Role = Field(description="the player whose side of each term is taken")
+    terms: tuple[str, ...] | None = Field(
+        None, description="terms, or `term.part` for one part; every term when left out"
+    )
+    optimiser: Optimiser = Field(Adam(), description="optimiser and its learning rate")
+    rates: dict[str, float] = Field({}, description="learning-rate factor of a network, else 1")
+    times: int = Field(1, ge=1, description="repetitions a step, each after the first on new reals")
+    starts_at: int = Field(0, ge=0, description="first step that makes this update")
+    fresh_reals: bool = Field(False, description="draw new reals instead of taking the last ones")
+
+
+class Ema(Options):
+    """Exponential moving average of weights; what is sampled and exported."""
+
+    half_life_kimg: float = Field(10.0, ge=0, description="half-life in kimg; 0 keeps no average")
+    ramp: float = Field(
+        0.05, ge=0, description="half-life is at most this share of the images seen; 0: no ramp"
+    )
+
+    def weight(self, nimg: int, new: int) -> float:
+        """Return how far the average moves to the weights when `new` images make `nimg`."""
+        half_life = self.half_life_kimg * 1000
+        if self.ramp:
+            half_life = min(half_life, nimg * self.ramp)
+        return 1.0 if half_life <= 0 else 1.0 - 0.5 ** (new / half_life)
+
+
+class Compute(Options):
+    """How and where the arithmetic is done; recorded, so that a resumed run repeats it."""
+
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:N or mps"
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="bf16: networks in bfloat16 autocast, penalties and losses in float32"
+    )
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 takes torch's default")
+    engine: Literal["eager"] = Field("eager", description="how a step is executed")
+
+
+class Plan(Options):
+    """What a recipe says beside its components."""
+
+    updates: dict[str, Update] = Field(min_length=1, description="the moves of a step, in order")
+    batch: int = Field(64, ge=2, le=65536, description="real images in a batch")
+    accumulate: int = Field(1, ge=1, description="micro-batches that a batch is split into")
+    steps: int | None = Field(None, ge=1, description="length of the run in steps")
+    kimg: float | None = Field(None, gt=0, description="length in thousands of real images instead")
+    planned_steps: int | None = Field(
+        None, ge=1, description="steps that schedules span; stays when a run is extended"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="decides every draw of the run")
+    ema: Ema = Field(Ema(), description="averaged weights")
+    compute: Compute = Field(Compute(), description="device, precision, threads", json_schema_extra=LOCAL)
+    log_every: int = Field(50, ge=1, description="steps between rows of metrics.jsonl")
+    sample_every: int = Field(500, ge=1, description="steps between sample grids", json_schema_extra=HARMLESS)
+    checkpoint_every: int = Field(
+        500, ge=1, description="steps between checkpoints", json_schema_extra=HARMLESS
+    )
+    keep: int = Field(3, ge=1, description="checkpoints kept", json_schema_extra=HARMLESS)
+
+    @model_validator(mode="after")
+    def _does_not_contradict_itself(self) -> Plan:
+        wrong = []
+        if self.steps is not None and self.kimg is not None:
+            wrong.append(f"steps = {self.steps} and kimg = {self.kimg:g} both give the length")
+        if self.batch % self.accumulate:
+            wrong.append(f"batch = {self.batch} is no multiple of accumulate = {self.accumulate}")
+        for name, update in self.updates.items():
+            if strangers := set(update.rates) - set(update.networks):
+                wrong.append(
+                    f"updates.{name}.rates names {', '.join(sorted(strangers))}, "
+                    "which that update does not change"
+                )
+            if self.steps is not None and update.starts_at >= self.steps:
+                wrong.append(
+                    f"updates.{name}.starts_at = {update.starts_at} lies beyond the last step"
+                )
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def reals_per_step(self) -> int:
+        """Real images a full step draws."""
+        repeated = sum(update.times - 1 + update.fresh_reals for update in self.updates.values())
+        first_is_fresh = next(iter(self.updates.values())).fresh_reals
+        return self.batch * (repeated + (0 if first_is_fresh else 1))
+
+    @property
+    def length(self) -> int:
+        """The length of the run in steps."""
+        if self.steps is not None:
+            return self.steps
+        images = 1000 * (self.kimg if self.kimg is not None else 640)
+        return max(1, round(images / self.reals_per_step))
+
+    @property
+    def span(self) -> int:
+        """Steps that schedules stretch over."""
+        return self.planned_steps or self.length
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A plan with its components built."""
+
+    names: Mapping[str, str]
+    """Registry name of each component by place: `arch`, `data`, `terms.NAME`."""
+    arch: Architecture
+    data: DataSet
+    terms: Mapping[str, Term]
+    plan: Plan
+
+    def values(self, *, exported: bool = False) -> Values:
+        """Return the recipe as TOML values; `exported` leaves out what belongs to this machine."""
+
+        def plain(options: Options) -> Values:
+            return without(options, LOCAL) if exported else options.plain()
+
+        def table(place: str, options: Options) -> Values:
+            return {"name": self.names[place], **plain(options)}
+
+        return {
+            "arch": table("arch", self.arch),
+            "data": table("data", self.data),
+            "terms": {name: table(f"terms.{name}", term) for name, term in self.terms.items()},
+            **plain(self.plan),
+        }
+
+    def toml(self, *, exported: bool = False) -> str:
+        """Return the recipe as a TOML document that `--recipe` accepts."""
+        return tomli_w.dumps(self.values(exported=exported))
+
+
+def differences(old: Values, new: Values) -> tuple[list[str], list[str]]:
+    """Return the changed keys as sentences: those that change a run's numbers, and harmless ones.
+
+    Harmless are how often things are written, and what names this machine only; a longer `steps`
+    extends a run and is no difference.
+    """
+    harmless_keys = {
+        name
+        for name, field in Plan.model_fields.items()
+        if marked(field, HARMLESS) or marked(field, LOCAL)
+    } | {"data.path"}
+    grave, harmless = [], []
+    before, after = _flat(old), _flat(new)
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) == after.get(key) or key in {"steps", "planned_steps"}:
+            continue
+        sentence = f"{key}: {before.get(key, 'unset')!r} → {after.get(key, 'unset')!r}"
+        small = key in harmless_keys or key.partition(".")[0] in harmless_keys
+        (harmless if small else grave).append(sentence)
+    return grave, harmless
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Values:  # Any: TOML nests freely
+    flat: Values = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,160 @@
+"""The run folder: where a run's files are, and how they come to be there."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from gan_toolkit import checkpoint
+from gan_toolkit.checkpoint import Checkpoint, Manifest
+from gan_toolkit.errors import RunError
+from gan_toolkit.files import new_folder, replaced, sweep, sync
+from gan_toolkit.recipe import Values
+from gan_toolkit.resolve import read_recipe
+from gan_toolkit.state import Tensors
+
+RECIPE, IDENTITY, METRICS = "recipe.toml", "run.json", "metrics.jsonl"
+CHECKPOINTS, SAMPLES = "checkpoints", "samples"
+TIMES = ("seconds", "images_per_second")
+"""Fields of a metrics row that depend on the clock; all others are the same on every replay."""
+
+Row = dict[str, Any]
+"""One line of metrics.jsonl. Any: JSON values."""
+
+
+class Run:
+    """An existing run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        identity = path / IDENTITY
+        if not identity.is_file():
+            raise RunError(
+                f"'{path}' is no run: it has no {IDENTITY}. "
+                "Name the folder that `gantk train` printed as its run."
+            )
+        try:
+            self.id = str(json.loads(identity.read_text(encoding="utf-8"))["id"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{identity} is damaged; copy it back from a backup.") from error
+
+    @classmethod
+    def create(cls, path: Path, recipe: str, tensors: Tensors, manifest: Manifest) -> Run:
+        """Make a run folder that holds its recipe and its checkpoint of step 0, all at once."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(
+                f"'{path}' exists already and is never overwritten. Choose another --out, or go on "
+                f"with `gantk train --resume {path}`."
+            )
+        identity = uuid.uuid4().hex
+        with new_folder(path) as folder:
+            (folder / RECIPE).write_text(recipe, encoding="utf-8")
+            (folder / IDENTITY).write_text(json.dumps({"id": identity}) + "\n", encoding="utf-8")
+            (folder / METRICS).touch()
+            (folder / SAMPLES).mkdir()
+            (folder / CHECKPOINTS).mkdir()
+            checkpoint.save(folder / CHECKPOINTS, tensors, {**manifest, "run": identity})
+        return cls(path)
+
+    @staticmethod
+    def fresh_path(parent: Path, stem: str) -> Path:
+        """Return `parent/stem`, or the first of `stem-2`, `stem-3` … that is free."""
+        path, number = parent / stem, 1
+        while path.exists():
+            number += 1
+            path = parent / f"{stem}-{number}"
+        return path
+
+    def lock(self) -> filelock.BaseFileLock:
+        """Hold the run against a second trainer. Raises `RunError` when another process has it."""
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise RunError(f"Another process is training '{self.path}'. Stop it first.") from error
+        return lock
+
+    @property
+    def recipe_path(self) -> Path:
+        """The resolved recipe."""
+        return self.path / RECIPE
+
+    def recipe(self) -> Values:
+        """Return the recipe's values as they stand in the folder."""
+        try:
+            text = self.recipe_path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"{self.recipe_path} cannot be read: {error.strerror}.") from error
+        return read_recipe(text, str(self.recipe_path))
+
+    def rewrite_recipe(self, text: str) -> None:
+        """Replace the recipe: a run was extended."""
+        with replaced(self.recipe_path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def save(self, tensors: Tensors, manifest: Manifest, keep: int) -> Path:
+        """Write a checkpoint, then remove those beyond the `keep` newest."""
+        metrics = self.path / METRICS
+        if metrics.exists():
+            sync(metrics)
+        folder = self.path / CHECKPOINTS
+        path = checkpoint.save(folder, tensors, {**manifest, "run": self.id})
+        checkpoint.prune(folder, keep)
+        return path
+
+    def newest(self, note: Callable[[str], None]) -> Checkpoint:
+        """Return the newest usable checkpoint; see `checkpoint.newest`."""
+        sweep(self.path)
+        sweep(self.path / CHECKPOINTS)
+        sweep(self.path / SAMPLES)
+        return checkpoint.newest(self.path / CHECKPOINTS, self.id, note)
+
+    def append(self, row: Row) -> None:
+        """Add one row to the metrics."""
+        line = (json.dumps(row) + "\n").encode()
+        handle = os.open(self.path / METRICS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            if os.write(handle, line) != len(line):
+                raise OSError(28, os.strerror(28))
+        finally:
+            os.close(handle)
+
+    def rows(self) -> list[Row]:
+        """Return the metrics so far; a last line torn by a kill is left out."""
+        try:
+            text = (self.path / METRICS).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        rows = []
+        for line in text.splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def cut_back(self, step: int) -> None:
+        """Drop the metrics of steps after `step`; replaying writes them again."""
+        rows = [row for row in self.rows() if row["step"] <= step]
+        with replaced(self.path / METRICS) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def sample_path(self, step: int) -> Path:
+        """Return where the sample grid of a step lies."""
+        return self.path / SAMPLES / f"step-{step:09d}.png"
+
+
+def find_run(reference: str | Path) -> Run:
+    """Return the run at a path. Raises `RunError` with what to type instead."""
+    path = Path(reference)
+    if not path.exists():
+        raise RunError(f"No run at '{path}'. Runs lie below runs/ unless --out said otherwise.")
+    return Run(path)
+
+

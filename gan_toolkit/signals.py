@@ -1,0 +1,40 @@
+"""SIGINT and SIGTERM as a question that the loop asks: stop after this step?"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class Signals:
+    """Notes the first SIGINT or SIGTERM; a second one acts as if nobody listened."""
+
+    def __init__(self) -> None:
+        self.caught = 0
+        self._before: dict[int, signal.Handlers] = {}
+
+    def __enter__(self) -> Signals:
+        """Listen; only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)  # type: ignore[assignment]  # handlers come in three types
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Put the handlers back."""
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.caught = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,190 @@
+"""Everything that a training step changes, and nothing else: what a checkpoint holds."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gan_toolkit.data import DataSpec
+from gan_toolkit.errors import CheckpointError
+from gan_toolkit.recipe import Recipe, Update
+from gan_toolkit.streams import global_stream
+
+Tensors = dict[str, Tensor]
+FIXED = ("networks/", "ema/", "terms/")
+"""Groups whose names and shapes the recipe and the stage decide."""
+
+
+class Readings:
+    """Scalars of the steps since the last row of metrics, left on the device until they are read."""
+
+    def __init__(self) -> None:
+        self._values: defaultdict[str, list[Tensor]] = defaultdict(list)
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Keep a 0-d value; no copy to the host, no wait."""
+        self._values[name].append(value)
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each reading in one transfer; any NaN or infinity shows in it."""
+        if not self._values:
+            return {}
+        means = torch.stack([torch.stack(v).double().mean() for v in self._values.values()])
+        return dict(zip(self._values, means.tolist(), strict=True))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._values.clear()
+
+    def tensors(self) -> Tensors:
+        """Return the readings as [k] tensors by name."""
+        return {name: torch.stack(values) for name, values in self._values.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Replace the readings."""
+        self._values = defaultdict(list, {n: list(t.unbind()) for n, t in tensors.items()})
+
+
+class TrainState:
+    """Networks, averages, optimisers, term memories, readings and counters of one run."""
+
+    def __init__(self, recipe: Recipe, spec: DataSpec, device: torch.device) -> None:
+        self.recipe = recipe
+        self.spec = spec
+        self.device = device
+        self.step = 0
+        self.nimg = 0
+        self.readings = Readings()
+        self.terms = {name: _to(term.state(spec), device) for name, term in recipe.terms.items()}
+        self._build(stage=recipe.arch.stage_at(0))
+
+    def grow(self) -> bool:
+        """Rebuild for the stage due now, keeping weights and optimiser state by name."""
+        stage = self.recipe.arch.stage_at(self.nimg)
+        if stage == self.stage:
+            return False
+        kept = self.tensors()
+        self._build(stage)
+        self._load(kept, strict=False)
+        return True
+
+    def tensors(self) -> Tensors:
+        """Return the whole state, flat: `networks/generator/…`, `optimisers/…`, `terms/…`."""
+        return dict(self._flat())
+
+    def load(self, tensors: Tensors, *, step: int, nimg: int) -> None:
+        """Replace the whole state. Raises `CheckpointError` unless names and shapes are the same."""
+        self.step, self.nimg = step, nimg
+        stage = self.recipe.arch.stage_at(nimg)
+        if stage != self.stage:
+            self._build(stage)
+        self._load(tensors, strict=True)
+
+    def broken(self) -> list[str]:
+        """Return the names of weights and averages that hold NaN or infinity."""
+        weights = {k: t for k, t in self._flat() if k.startswith(FIXED)}
+        floating = {name: tensor for name, tensor in weights.items() if tensor.is_floating_point()}
+        finite = torch.stack([tensor.isfinite().all() for tensor in floating.values()])
+        return [name for name, fine in zip(floating, finite.tolist(), strict=True) if not fine]
+
+    def _build(self, stage: int) -> None:
+        self.stage = stage
+        recipe = self.recipe
+        with global_stream(recipe.plan.seed, "initialisation", stage):
+            networks = recipe.arch.networks(self.spec, stage)
+        self.networks = {name: net.to(self.device).train() for name, net in networks.items()}
+        self.ema = {
+            name: copy.deepcopy(self.networks[name]).eval().requires_grad_(requires_grad=False)
+            for name in recipe.arch.ema
+        }
+        self.optimisers = {
+            name: self._optimiser(update) for name, update in recipe.plan.updates.items()
+        }
+
+    def _optimiser(self, update: Update) -> Optimizer:
+        return update.optimiser.build(
+            {
+                "params": list(self.networks[name].parameters()),
+                "lr": 0.0,
+                "rate": update.rates.get(name, 1.0),
+            }
+            for name in update.networks
+        )
+
+    def _parameters(self, update: str) -> list[tuple[str, nn.Parameter]]:
+        return [
+            (f"{network}/{name}", parameter)
+            for network in self.recipe.plan.updates[update].networks
+            for name, parameter in self.networks[network].named_parameters()
+        ]
+
+    def _flat(self) -> Iterator[tuple[str, Tensor]]:
+        for group, networks in (("networks", self.networks), ("ema", self.ema)):
+            for name, network in networks.items():
+                for key, tensor in network.state_dict().items():
+                    yield f"{group}/{name}/{key}", tensor.detach()
+        for update, optimiser in self.optimisers.items():
+            for name, parameter in self._parameters(update):
+                for slot, tensor in optimiser.state.get(parameter, {}).items():
+                    yield f"optimisers/{update}/{name}/{slot}", tensor
+        for name, memory in self.terms.items():
+            for key, tensor in memory.items():
+                yield f"terms/{name}/{key}", tensor
+        for name, tensor in self.readings.tensors().items():
+            yield f"readings/{name}", tensor
+
+    def _load(self, tensors: Tensors, *, strict: bool) -> None:
+        own = {name: tensor for name, tensor in self._flat() if name.startswith(FIXED)}
+        if strict:
+            _same_names_and_shapes(own, tensors)
+        with torch.no_grad():
+            for name, tensor in own.items():
+                if name in tensors and tensors[name].shape == tensor.shape:
+                    tensor.copy_(tensors[name])
+        for update, optimiser in self.optimisers.items():
+            self._load_optimiser(update, optimiser, tensors)
+        self.readings.load(
+            {
+                name.removeprefix("readings/"): tensor.to(self.device)
+                for name, tensor in tensors.items()
+                if name.startswith("readings/")
+            }
+        )
+
+    def _load_optimiser(self, update: str, optimiser: Optimizer, tensors: Tensors) -> None:
+        state = optimiser.state_dict()
+        state["state"] = {}
+        for place, (name, parameter) in enumerate(self._parameters(update)):
+            prefix = f"optimisers/{update}/{name}/"
+            slots = {
+                key.removeprefix(prefix): tensor.clone()
+                for key, tensor in tensors.items()
+                if key.startswith(prefix)
+            }
+            if all(slot.dim() == 0 or slot.shape == parameter.shape for slot in slots.values()):
+                state["state"][place] = slots
+        state["state"] = {place: slots for place, slots in state["state"].items() if slots}
+        optimiser.load_state_dict(state)
+
+
+def _same_names_and_shapes(own: Tensors, given: Tensors) -> None:
+    missing = sorted(own.keys() - given.keys())
+    extra = sorted(name for name in given.keys() - own.keys() if name.startswith(FIXED))
+    misshapen = [
+        f"{name} is {list(given[name].shape)}, not {list(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    wrong = [f"missing {name}" for name in missing] + [f"unknown {name}" for name in extra]
+    if wrong or misshapen:
+        shown = "; ".join([*wrong, *misshapen][:5])
+        raise CheckpointError(f"The checkpoint does not fit these networks: {shown}.")
+
+
+def _to(tensors: Mapping[str, Tensor], device: torch.device) -> Tensors:
+    return {name: tensor.to(device) for name, tensor in tensors.items()}

@@ -1,0 +1,109 @@
+"""The training step, executed eagerly: the reference that every other engine must equal.
+
+Read `step` first. Its inputs are the state, the real images, every random draw and every scheduled
+number; it asks nothing of the host and draws nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gan_toolkit.architecture import Scalars
+from gan_toolkit.data import Batch
+from gan_toolkit.play import Play
+from gan_toolkit.recipe import Update
+from gan_toolkit.state import TrainState
+from gan_toolkit.terms import Term
+
+
+@dataclass(frozen=True)
+class Move:
+    """One update with its inputs."""
+
+    name: str
+    update: Update
+    terms: Mapping[str, Term]
+    """Those due now, by name."""
+    reals: Batch
+    draws: Batch
+    lr: float
+    s: Scalars = field(default_factory=dict)
+    term_draws: Mapping[str, Batch] = field(default_factory=dict)
+    term_s: Mapping[str, Scalars] = field(default_factory=dict)
+
+
+def step(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
+    """Make every move in order, then let the averages follow."""
+    for move in moves:
+        _learn(state, move)
+    state.step += 1
+    state.nimg += new_images
+    weight = state.recipe.plan.ema.weight(state.nimg, new_images)
+    for name, averaged in state.ema.items():
+        follow(averaged, state.networks[name], weight)
+
+
+def objective(state: TrainState, move: Move, part: slice) -> Tensor:
+    """Return the sum of the move's terms on some rows of its batch, and keep what is worth reading."""
+    update, plan = move.update, state.recipe.plan
+    play = Play(
+        update.role,
+        state.recipe.arch,
+        state.networks,
+        _rows(move.reals, part),
+        _rows(move.draws, part),
+        move.s,
+        needs=frozenset(need for term in move.terms.values() for need in term.needs),
+        autocast=plan.compute.precision == "bf16"
+        and not any(term.second_order for term in move.terms.values()),
+    )
+    total = torch.zeros((), device=state.device)
+    for name, term in move.terms.items():
+        draws = _rows(move.term_draws.get(name, {}), part)
+        memory = state.terms[name]
+        parts, state.terms[name] = term.value(play, draws, move.term_s.get(name, {}), memory)
+        for key, value in parts.items():
+            if update.terms is None or {name, f"{name}.{key}"} & set(update.terms):
+                total = total + value * term.every
+                state.readings.add(f"{move.name}.{name}.{key}", value.detach())
+    if update.role == "discriminator":
+        state.readings.add("accuracy.real", (play.real_logits > 0).float().mean())
+        state.readings.add("accuracy.fake", (play.fake_logits < 0).float().mean())
+    return total
+
+
+def _learn(state: TrainState, move: Move) -> None:
+    for name, network in state.networks.items():
+        network.requires_grad_(requires_grad=name in move.update.networks)
+    optimiser = state.optimisers[move.name]
+    optimiser.zero_grad(set_to_none=True)
+    pieces = state.recipe.plan.accumulate
+    rows = state.recipe.plan.batch // pieces
+    for piece in range(pieces):
+        total = objective(state, move, slice(piece * rows, (piece + 1) * rows))
+        (total / pieces).backward()
+    for group in optimiser.param_groups:
+        group["lr"] = move.lr * group["rate"]
+    optimiser.step()
+    for term in move.terms.values():
+        term.constrain({name: state.networks[name] for name in move.update.networks})
+
+
+@torch.no_grad()
+def follow(averaged: nn.Module, network: nn.Module, weight: float) -> None:
+    """Move an average by `weight` towards a network: parameters and float buffers alike."""
+    own = [*averaged.parameters(), *averaged.buffers()]
+    new = [*network.parameters(), *network.buffers()]
+    floating = [(a, b) for a, b in zip(own, new, strict=True) if a.is_floating_point()]
+    torch._foreach_lerp_(*map(list, zip(*floating, strict=True)), weight)
+    for counter, count in zip(own, new, strict=True):
+        if not counter.is_floating_point():
+            counter.copy_(count)
+
+
+def _rows(batch: Batch, part: slice) -> Batch:
+    return {name: tensor[part] for name, tensor in batch.items()}

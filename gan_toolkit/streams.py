@@ -1,0 +1,72 @@
+"""Randomness as an input: every draw comes from a stream keyed by what it is for.
+
+No generator state lives anywhere, so there is none to save: a stream is a function of its key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+def stream(seed: int, *key: str | int) -> torch.Generator:
+    """Return a CPU generator that depends on `(seed, *key)` alone."""
+    digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+@contextmanager
+def global_stream(seed: int, *key: str | int) -> Iterator[None]:
+    """Seed torch's own generator for code that insists on it (initialisation), then restore it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.set_state(stream(seed, *key).get_state())
+        yield
+
+
+class Draw(Protocol):
+    """A named random input of a step: a distribution of one row."""
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return `n` rows drawn from `generator`: [n, …]."""
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Standard normal rows of `shape`."""
+
+    shape: tuple[int, ...]
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return [n, *shape] from N(0, 1)."""
+        return torch.randn(n, *self.shape, generator=generator)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Rows of `shape`, uniform in [low, high)."""
+
+    shape: tuple[int, ...]
+    low: float = 0.0
+    high: float = 1.0
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return [n, *shape] uniform in [low, high)."""
+        rows = torch.rand(n, *self.shape, generator=generator)
+        return rows.mul_(self.high - self.low).add_(self.low)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Class numbers 0 … classes - 1, all as likely."""
+
+    classes: int
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return [n] int64."""
+        return torch.randint(self.classes, (n,), generator=generator)

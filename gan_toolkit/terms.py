@@ -1,0 +1,80 @@
+"""What a loss, a penalty or a constraint promises: named scalars added to a player's objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from gan_toolkit.architecture import Scalars
+from gan_toolkit.data import Batch, DataSpec
+from gan_toolkit.options import Field, Options
+from gan_toolkit.play import Play
+from gan_toolkit.streams import Draw
+
+Parts = dict[str, Tensor]
+"""Named 0-d scalars; their sum joins the objective."""
+State = dict[str, Tensor]
+"""A term's own memory by name (a running mean, a pool); saved in every checkpoint."""
+
+
+class Term(Options):
+    """Options of one term of an objective. The plugin kinds `loss` and `penalty`.
+
+    `needs` names what `Play` must prepare: `real_gradients`, `fake_gradients`. `second_order` says
+    that the value is differentiated twice; it is then computed in float32 throughout.
+    """
+
+    every: int = Field(1, ge=1, description="steps between uses; the value is scaled by it")
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    second_order: ClassVar[bool] = False
+
+    def state(self, spec: DataSpec) -> State:
+        """Return the term's memory at the start of a run."""
+        del spec
+        return {}
+
+    def draws(self, spec: DataSpec) -> dict[str, Draw]:
+        """Return the term's own random inputs by name."""
+        del spec
+        return {}
+
+    def value(self, play: Play, draws: Batch, s: Scalars, state: State) -> tuple[Parts, State]:
+        """Return this term's parts for `play.role` (none: no part in it) and the new state."""
+        raise NotImplementedError
+
+    def constrain(self, networks: Mapping[str, nn.Module]) -> None:
+        """Change weights in place after the optimiser's update (clipping); usually nothing."""
+        del networks
+
+
+class Logits(Protocol):
+    """Real and fake logits, each computed when first read; a `Play` is one."""
+
+    @property
+    def real_logits(self) -> Tensor:
+        """[N] or [N, …]."""
+
+    @property
+    def fake_logits(self) -> Tensor:
+        """[N] or [N, …]."""
+
+
+class Loss(Term):
+    """An adversarial loss of logits alone: one method a player, real and fake parts kept apart."""
+
+    def discriminator(self, logits: Logits) -> Parts:
+        """Return D's parts, usually `real` and `fake`."""
+        raise NotImplementedError
+
+    def generator(self, logits: Logits) -> Parts:
+        """Return G's parts, usually `fake`; real logits cost a pass only if they are read."""
+        raise NotImplementedError
+
+    def value(self, play: Play, draws: Batch, s: Scalars, state: State) -> tuple[Parts, State]:
+        """Return the parts of whichever player moves."""
+        del draws, s
+        side = self.discriminator if play.role == "discriminator" else self.generator
+        return side(play), state

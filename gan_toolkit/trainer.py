@@ -1,0 +1,240 @@
+"""The training loop, read top to bottom: `Trainer.run`.
+
+The trainer owns the run's files and its clock; the arithmetic is `step.py`, its inputs are
+`feed.py`, what changes is `state.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from gan_toolkit import bundle
+from gan_toolkit.bundle import Description
+from gan_toolkit.checkpoint import Manifest
+from gan_toolkit.data import EndlessSource, Source
+from gan_toolkit.errors import Diverged, Interrupted, RunError
+from gan_toolkit.feed import Feed, architecture_scalars
+from gan_toolkit.files import is_full
+from gan_toolkit.observer import Observer
+from gan_toolkit.pictures import picture, save_png
+from gan_toolkit.recipe import Recipe
+from gan_toolkit.run import Run
+from gan_toolkit.sampling import draw_samples
+from gan_toolkit.signals import Signals
+from gan_toolkit.state import TrainState
+from gan_toolkit.step import step
+
+GRID_SAMPLES = 64
+
+
+class Trainer:
+    """One run being trained: a settled recipe, an open data set, a state."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        source: Source | EndlessSource,
+        *,
+        distribution: str,
+        observer: Observer | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.observer = observer or Observer()
+        self.device = torch.device(recipe.plan.compute.device)
+        self.feed = Feed(recipe, source, self.device)
+        self.state = TrainState(recipe, self.feed.spec, self.device)
+        self._distribution = distribution
+        self._saved_step = -1
+        self._seconds_before = 0.0
+        self._clock = time.monotonic()
+
+    def start(self, path: Path) -> Run:
+        """Make the run folder, with the checkpoint of step 0 in it, and return it."""
+        with _disk(path, "nothing was started"):
+            run = Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
+        self._saved_step = 0
+        return run
+
+    def resume(self, run: Run) -> None:
+        """Take up a run at its newest usable checkpoint."""
+        found = run.newest(self.observer.warn)
+        self.state.load(found.tensors, step=found.step, nimg=found.nimg)
+        self._seconds_before = float(found.manifest.get("seconds", 0.0))
+        self._saved_step = found.step
+        run.cut_back(found.step)
+
+    def run(self, run: Run) -> None:
+        """Train until the recipe's last step.
+
+        Raises `Interrupted` after a signal, `Diverged` on NaN or infinity, `RunError` when the disk
+        is full; in each case the newest checkpoint is good and the message says how to go on.
+        """
+        plan, state, length = self.recipe.plan, self.state, self.recipe.plan.length
+        with run.lock(), Signals() as signals, _disk(run.path, "the last checkpoint is intact"):
+            self._clock = time.monotonic()
+            self._lap = (state.nimg, self._clock)
+            self.observer.began(run.path, state.step, length)
+            if state.step == 0:
+                self._draw(run)
+            while state.step < length:
+                moves, new_images = self.feed.moves(state)
+                step(state, moves, new_images)
+                grown = state.grow()
+                ended = state.step == length
+                if state.step % plan.log_every == 0 or ended:
+                    self._log(run)
+                if state.step % plan.sample_every == 0 or ended:
+                    self._draw(run)
+                if state.step % plan.checkpoint_every == 0 or ended or grown or signals.caught:
+                    self._save(run)
+                self.observer.advanced(state.step)
+                if signals.caught and not ended:
+                    raise Interrupted(
+                        f"Stopped at step {state.step} of {length}; saved. Go on with "
+                        f"`gantk train --resume {run.path}`.",
+                        signal_number=signals.caught,
+                    )
+            if not (run.path / bundle.RUN_WEIGHTS).exists():
+                self._export(run)
+        self.observer.ended(run.path, state.step)
+
+    def measure(self, steps: int = 3) -> float:
+        """Return seconds a step, the smallest of some real ones; the state is spent afterwards."""
+        times = []
+        for _ in range(steps + 1):  # the first pays for allocation and is left out
+            begun = time.perf_counter()
+            step(self.state, *self.feed.moves(self.state))
+            self.state.readings.means()
+            times.append(time.perf_counter() - begun)
+        return min(times[1:])
+
+    def _log(self, run: Run) -> None:
+        state = self.state
+        means = state.readings.means()
+        if not all(map(math.isfinite, means.values())):
+            self._diverged(run)
+        state.readings.clear()
+        now = time.monotonic()
+        nimg, since = self._lap
+        self._lap = (state.nimg, now)
+        row = {
+            "step": state.step,
+            "nimg": state.nimg,
+            **means,
+            "seconds": round(self._seconds(), 3),
+            "images_per_second": round((state.nimg - nimg) / max(now - since, 1e-9), 1),
+        }
+        run.append(row)
+        self.observer.row(row)
+
+    def _draw(self, run: Run) -> None:
+        state, recipe = self.state, self.recipe
+        samples = draw_samples(
+            recipe.arch,
+            self._exported(),
+            state.spec,
+            GRID_SAMPLES,
+            seed=0,
+            s=architecture_scalars(recipe.arch, state.nimg, state.step / recipe.plan.span, self.device),
+        )
+        path = run.sample_path(state.step)
+        facts = {"seed": 0, "step": state.step, "architecture": recipe.names["arch"]}
+        save_png(picture(samples, state.spec.sample), path, facts)
+        self.observer.drew(path)
+
+    def _save(self, run: Run) -> None:
+        if self._saved_step == self.state.step:
+            return
+        if self.state.broken():
+            self._diverged(run)
+        self._export(run)
+        run.save(self.state.tensors(), self._manifest(), self.recipe.plan.keep)
+        self._saved_step = self.state.step
+
+    def _export(self, run: Run) -> None:
+        bundle.write_weights(run.path / bundle.RUN_WEIGHTS, self._exported(), self.description())
+        bundle.write_config(run.path / bundle.CONFIG, self.description())
+
+    def _exported(self) -> dict[str, torch.nn.Module]:
+        return {
+            name: self.state.ema.get(name, self.state.networks[name])
+            for name in self.recipe.arch.exports
+        }
+
+    def description(self) -> Description:
+        """Return what the exported weights say of themselves."""
+        return Description(
+            architecture=self.recipe.names["arch"],
+            options=self.recipe.arch.plain(),
+            distribution=self._distribution,
+            data=self.state.spec,
+            stage=self.state.stage,
+            nimg=self.state.nimg,
+            recipe=self.recipe.values(exported=True),
+        )
+
+    def _manifest(self) -> Manifest:
+        return {
+            "step": self.state.step,
+            "nimg": self.state.nimg,
+            "seconds": self._seconds(),
+            "recipe": self.recipe.values(),
+            "data": {"name": self.state.spec.name, "fingerprint": self.state.spec.fingerprint},
+            "versions": versions(),
+        }
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._clock
+
+    def _diverged(self, run: Run) -> None:
+        """Go back to the last good checkpoint, replay to the first bad number, and say which."""
+        last = self.state.step
+        self.resume(run)
+        good = self.state.step
+        self.observer.warn(f"NaN or infinity by step {last}; replaying from step {good} to find it.")
+        bad = ""
+        while self.state.step < last and not bad:
+            self.state.readings.clear()
+            step(self.state, *self.feed.moves(self.state))
+            self.state.grow()
+            means = self.state.readings.means()
+            bad = next((n for n, mean in means.items() if not math.isfinite(mean)), "")
+            bad = bad or next(iter(self.state.broken()), "")
+        where = f"at step {self.state.step} in {bad}" if bad else "but not when replayed"
+        raise Diverged(
+            f"Training met NaN or infinity, first {where}. The run stands at its last good "
+            f"checkpoint, step {good}. Try a new run with half the learning rates "
+            f"(`--set updates.discriminator.optimiser.lr=…`, likewise the generator's), a larger "
+            f"batch or --precision fp32."
+        )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that can change a run's bits."""
+    return {
+        "gan-toolkit": metadata.version("gan-toolkit"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+@contextmanager
+def _disk(path: Path, kept: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise RunError(f"Cannot write to '{path}': {error.strerror or error}.") from error
+        raise RunError(
+            f"The disk under '{path}' is full; {kept}. Free some space, then "
+            f"`gantk train --resume {path}`."
+        ) from error
+

@@ -1,0 +1,216 @@
+"""Start or resume a run: what `gantk train` does, for Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.checkpoint import Manifest
+from gan_toolkit.data import DataSet, EndlessSource, Source
+from gan_toolkit.errors import RecipeError, RunError, UsageError
+from gan_toolkit.observer import Observer
+from gan_toolkit.recipe import Recipe, differences
+from gan_toolkit.resolve import Request, build, resolve
+from gan_toolkit.run import Run, find_run
+from gan_toolkit.tensors import TensorData
+from gan_toolkit.trainer import Trainer, versions
+
+MINUTES_KEPT_BACK = 0.08
+"""Share of `--minutes` kept for start-up, sample grids and checkpoints."""
+
+
+def train(
+    *,
+    arch: str | None = None,
+    data: str | Tensor | tuple[Tensor, Tensor] | DataSet | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    minutes: float | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    plugins: Iterable[str | Path] = (),
+    observer: Observer | None = None,
+) -> Run:
+    """Train a GAN and return its run; `gan_toolkit.load(run.path)` loads the generator.
+
+    `data` is a data set's name, a path to images, or a tensor: images [N, C, H, W] as uint8 or as
+    floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) for labelled data.
+    `settings` are recipe keys, dotted: `{"steps": 1000, "arch.width": 32}`. `minutes` chooses the
+    number of steps by timing a few. `resume` continues the run in that folder. Raises `GantkError`.
+    """
+    request = Request(
+        recipe=recipe,
+        arch=arch,
+        data=TensorData.of(data) if isinstance(data, Tensor | tuple) else data,
+        settings=settings or {},
+    )
+    return train_request(
+        request, minutes=minutes, out=out, resume=resume, plugins=plugins, observer=observer
+    )
+
+
+def train_request(
+    request: Request,
+    *,
+    minutes: float | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    plugins: Iterable[str | Path] = (),
+    observer: Observer | None = None,
+) -> Run:
+    """Start the run that a request asks for, or resume one, and train it to its end."""
+    observer = observer or Observer()
+    catalogue = Catalogue.discover(plugins)
+    if resume is not None:
+        return _resume(find_run(resume), request, catalogue, observer)
+    ready = prepare(request, catalogue, observer)
+    if minutes is not None:
+        ready = ready.lasting(minutes, observer)
+    trainer = ready.trainer(observer)
+    stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
+    run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
+    trainer.run(run)
+    return run
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A settled recipe with its data open."""
+
+    recipe: Recipe
+    source: Source | EndlessSource
+    distribution: str
+
+    def trainer(self, observer: Observer) -> Trainer:
+        """Return a trainer at step 0."""
+        return Trainer(self.recipe, self.source, distribution=self.distribution, observer=observer)
+
+    def lasting(self, minutes: float, observer: Observer) -> Ready:
+        """Return the same with as many steps as a few timed ones say fit into `minutes`."""
+        seconds = self.trainer(Observer()).measure(steps=8)
+        steps = max(1, int(minutes * 60 * (1 - MINUTES_KEPT_BACK) / seconds))
+        observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
+        return dataclasses.replace(self, recipe=_with_plan(self.recipe, steps=steps, kimg=None))
+
+
+def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready:
+    """Resolve a request, settle where it runs, open its data, and check that all of it fits."""
+    recipe = settled(resolve(request, catalogue, observer.note), observer)
+    source = recipe.data.open(observer.progress)
+    return _ready(recipe, source, catalogue)
+
+
+def settled(recipe: Recipe, observer: Observer) -> Recipe:
+    """Return the recipe with length, device and threads decided, and make torch obey it.
+
+    Raises `UsageError` for a device that is not there.
+    """
+    plan = recipe.plan
+    device = plan.compute.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"--device {device}: torch sees no CUDA device here. Use --device cpu.")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: torch sees no Apple GPU here. Use --device cpu.")
+    threads = plan.compute.threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition for determinism
+    torch.use_deterministic_algorithms(True)
+    observer.note(f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {plan.compute.precision}.")
+    compute = plan.compute.model_copy(update={"device": device, "threads": threads})
+    return _with_plan(
+        recipe, compute=compute, steps=plan.length, kimg=None, planned_steps=plan.span
+    )
+
+
+def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
+    spec = source.spec.ranged(*recipe.arch.sample_range)
+    problems = [f"arch: {reason}" for reason in recipe.arch.refusals(spec)]
+    if not problems:
+        with torch.device("meta"):
+            networks = set(recipe.arch.networks(spec, recipe.arch.stage_at(0)))
+        problems = [
+            f"updates.{name}.networks: '{recipe.names['arch']}' has no network '{asked}'; "
+            f"it has {', '.join(sorted(networks))}."
+            for name, update in recipe.plan.updates.items()
+            for asked in update.networks
+            if asked not in networks
+        ]
+    if problems:
+        raise RecipeError(problems)
+    plugin = catalogue.find("architecture", recipe.names["arch"])[1]
+    return Ready(recipe, source, plugin.distribution)
+
+
+def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer) -> Run:
+    if request.arch or request.recipe:
+        raise UsageError("--resume continues a run as it is; leave --arch and --recipe out.")
+    found = run.newest(observer.warn)
+    stored = found.manifest["recipe"]
+    asked = _changed(run, request, catalogue)
+    grave, harmless = differences(stored, asked.values())
+    if grave:
+        raise RecipeError(
+            [f"{change}: this would no longer be the same run." for change in grave],
+            origin=f"resuming '{run.path}'",
+        )
+    for change in harmless:
+        observer.warn(f"Resuming with a change: {change}.")
+    recipe = settled(asked, observer)
+    if recipe.plan.length < found.step:
+        raise RunError(
+            f"'{run.path}' stands at step {found.step} already, beyond --steps "
+            f"{recipe.plan.length}. Ask for more, or leave --steps out."
+        )
+    _warn_of_versions(found.manifest, observer)
+    source = recipe.data.open(observer.progress)
+    if source.spec.fingerprint != found.manifest["data"]["fingerprint"]:
+        raise RunError(
+            f"The data is not what '{run.path}' was trained on: fingerprint "
+            f"{source.spec.fingerprint[:12]}, not {found.manifest['data']['fingerprint'][:12]}. "
+            "Bring the old data back, or start a new run."
+        )
+    if recipe.values() != stored:
+        run.rewrite_recipe(recipe.toml())
+    trainer = _ready(recipe, source, catalogue).trainer(observer)
+    trainer.resume(run)
+    trainer.run(run)
+    return run
+
+
+def _changed(run: Run, request: Request, catalogue: Catalogue) -> Recipe:
+    """Return the run's recipe with what `--resume` was given beside it."""
+    values = run.recipe()
+    if isinstance(request.data, DataSet):
+        values.pop("data", None)
+        return build(values, catalogue, data=request.data, origin=str(run.recipe_path))
+    if request.data is not None:
+        raise UsageError("--resume continues a run on its own data; leave --data out.")
+    if values.get("data", {}).get("name") == TensorData.NAME:
+        raise UsageError("This run was trained on a tensor; resume it from Python: train(resume=…, data=…).")
+    settings = {"planned_steps": values.get("planned_steps"), **request.settings}
+    resumed = Request(recipe=str(run.recipe_path), settings=settings, sets=request.sets)
+    return resolve(resumed, catalogue)
+
+
+def _warn_of_versions(manifest: Manifest, observer: Observer) -> None:
+    changed = [
+        f"{name} {then} → {now}"
+        for name, now in versions().items()
+        if (then := manifest.get("versions", {}).get(name)) != now
+    ]
+    if changed:
+        observer.warn(f"Resuming with other versions, the bits may differ: {', '.join(changed)}.")
+
+
+def _with_plan(recipe: Recipe, **changes: object) -> Recipe:
+    return dataclasses.replace(recipe, plan=recipe.plan.model_copy(update=changes))
