@@ -72,7 +72,7 @@ class Architecture(Options):
         raise NotImplementedError
 
     def generate(self, nets: Networks, draws: Batch, batch: Batch, s: Scalars) -> Batch:
-        """Return fakes by field name; `batch` holds what they are conditioned on (labels, images)."""
+        """Return fakes by field name; `batch` holds what conditions them (labels, images)."""
         raise NotImplementedError
 
     def judge(self, nets: Networks, batch: Batch, s: Scalars) -> Judged:

@@ -74,7 +74,9 @@ class Catalogue:
     @property
     def problems(self) -> list[str]:
         """One sentence for every plugin that could not be used as it should."""
-        return [f"Plugin {plugin.label}: {plugin.problem}" for plugin in self.plugins if plugin.problem]
+        return [
+            f"Plugin {plugin.label}: {plugin.problem}" for plugin in self.plugins if plugin.problem
+        ]
 
     def names(self, kind: str) -> list[str]:
         """Return the names of one kind, sorted."""
@@ -82,7 +84,7 @@ class Catalogue:
 
     def components(self, kind: str | None = None) -> Iterator[tuple[Component, Plugin]]:
         """Yield every component with its plugin, by kind in their usual order, then by name."""
-        order = {known: place for place, known in enumerate(KINDS)}
+        order: dict[str, int] = {known: place for place, known in enumerate(KINDS)}
         for (claimed, _), claims in sorted(
             self._claims.items(), key=lambda item: (order[item[0][0]], item[0][1])
         ):

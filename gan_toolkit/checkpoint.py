@@ -1,8 +1,8 @@
 """Checkpoints: everything a run is, as safetensors and JSON, checksummed, written whole or not.
 
-    checkpoints/step-000000500/
-        state.safetensors     every tensor of `TrainState`
-        state.json            counters, recipe, data fingerprint, versions, SHA-256 of both files
+checkpoints/step-000000500/
+    state.safetensors     every tensor of `TrainState`
+    state.json            counters, recipe, data fingerprint, versions, SHA-256 of both files
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Checkpoint:
 
 
 def save(folder: Path, tensors: Tensors, manifest: Manifest) -> Path:
-    """Write one checkpoint below `folder` and return its path; it appears complete or not at all."""
+    """Write one checkpoint below `folder`, complete or not at all, and return its path."""
     path = folder / f"step-{manifest['step']:09d}"
     with new_folder(path) as temporary:
         target = temporary / TENSORS
@@ -61,7 +61,7 @@ def save(folder: Path, tensors: Tensors, manifest: Manifest) -> Path:
 
 
 def read(path: Path) -> Checkpoint:
-    """Return a checkpoint after checking every byte. Raises `CheckpointError` with what is wrong."""
+    """Return a checkpoint after checking every byte. Raises `CheckpointError` with the fault."""
     manifest = _manifest(path)
     target = path / TENSORS
     try:
@@ -90,7 +90,9 @@ def newest(folder: Path, run: str, note: Callable[[str], None]) -> Checkpoint:
             aside = path.with_name(f"{BROKEN}{path.name}")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
-            note(f"Checkpoint {path.name} is unusable: {error}. Set aside; using the one before it.")
+            note(
+                f"Checkpoint {path.name} is unusable: {error}. Set aside; using the one before it."
+            )
         else:
             return checkpoint
     raise CheckpointError(

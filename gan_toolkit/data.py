@@ -1,4 +1,4 @@
-"""What a data set promises: fields with shapes and ranges, and rows gathered from stored tensors."""
+"""What a data set promises: fields with shapes and ranges, rows gathered from stored tensors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class DataSpec(Options):
     """What is known of a data set once it is open: enough to build networks and to name it."""
 
     name: str = Field(description="registry name of the data set")
-    fields: dict[str, FieldSpec] = Field(description="every field by name; `sample` is the main one")
+    fields: dict[str, FieldSpec] = Field(
+        description="every field by name; `sample` is the main one"
+    )
     length: int | None = Field(None, description="number of stored samples, none when endless")
     fingerprint: str = Field("", description="SHA-256 of the stored content")
     licence: str = Field("", description="licence of the data")
@@ -138,5 +140,8 @@ class Stored:
     def to(self, device: torch.device) -> Stored:
         """Return the same rows held on `device`."""
         moved = object.__new__(Stored)
-        moved.__dict__ = {**self.__dict__, "_rows": {k: t.to(device) for k, t in self._rows.items()}}
+        moved.__dict__ = {
+            **self.__dict__,
+            "_rows": {k: t.to(device) for k, t in self._rows.items()},
+        }
         return moved

@@ -1,10 +1,10 @@
 """Write a bundle: what is shared of a run, and nothing else of it.
 
-    model.safetensors   the averaged generator with its description
-    config.json         the description
-    recipe.toml         how it was trained, without paths, hosts or devices
-    samples.png         sixty-four samples of seed 0
-    README.md           what it is and how to use it
+model.safetensors   the averaged generator with its description
+config.json         the description
+recipe.toml         how it was trained, without paths, hosts or devices
+samples.png         sixty-four samples of seed 0
+README.md           what it is and how to use it
 """
 
 from __future__ import annotations

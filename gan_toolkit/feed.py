@@ -25,7 +25,9 @@ from gan_toolkit.streams import Draw, stream
 class Feed:
     """Prepares the moves of any step."""
 
-    def __init__(self, recipe: Recipe, source: Source | EndlessSource, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, source: Source | EndlessSource, device: torch.device
+    ) -> None:
         self.recipe = recipe
         self.device = device
         self.spec: DataSpec = source.spec.ranged(*recipe.arch.sample_range)
@@ -67,7 +69,9 @@ class Feed:
                         lr=_at(update.optimiser.lr, fraction),
                         s=s,
                         term_draws={t: self._sampled(self._term_draws[t], *key, t) for t in terms},
-                        term_s={t: scalars(term, fraction, self.device) for t, term in terms.items()},
+                        term_s={
+                            t: scalars(term, fraction, self.device) for t, term in terms.items()
+                        },
                     )
                 )
         return moves, drawn

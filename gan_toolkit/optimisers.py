@@ -54,4 +54,3 @@ class SGD(_Rate):
     def build(self, groups: Groups) -> Optimizer:
         """Return the optimiser over parameter groups."""
         return torch.optim.SGD(groups, momentum=self.momentum, fused=True)
-

@@ -92,8 +92,7 @@ def validate(
     try:
         return cls.model_validate(dict(values))
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            problems.append(_sentence(cls, item, where))
+        problems += [_sentence(cls, item, where) for item in error.errors(include_url=False)]
         return None
 
 

@@ -55,6 +55,4 @@ def _npz(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
 def _safetensors(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced(out) as temporary:
-        save_file(
-            {"samples": samples}, temporary, {"seed": str(seed), "model": generator.sha256}
-        )
+        save_file({"samples": samples}, temporary, {"seed": str(seed), "model": generator.sha256})

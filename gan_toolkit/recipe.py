@@ -1,4 +1,4 @@
-"""The recipe: everything that decides a run's numbers, validated, frozen, nothing left to default."""
+"""The recipe: all that decides a run's numbers, validated and frozen, nothing left to default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, model_validator
 
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.data import DataSet
-from gan_toolkit.optimisers import Adam, RMSProp, SGD
+from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.options import HARMLESS, LOCAL, Field, Options, marked, without
 from gan_toolkit.play import Role
 from gan_toolkit.terms import Term
@@ -65,7 +65,9 @@ class Compute(Options):
     """How and where the arithmetic is done; recorded, so that a resumed run repeats it."""
 
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:N or mps"
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, cuda, cuda:N or mps",
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="bf16: networks in bfloat16 autocast, penalties and losses in float32"
@@ -87,9 +89,13 @@ class Plan(Options):
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides every draw of the run")
     ema: Ema = Field(Ema(), description="averaged weights")
-    compute: Compute = Field(Compute(), description="device, precision, threads", json_schema_extra=LOCAL)
+    compute: Compute = Field(
+        Compute(), description="device, precision, threads", json_schema_extra=LOCAL
+    )
     log_every: int = Field(50, ge=1, description="steps between rows of metrics.jsonl")
-    sample_every: int = Field(500, ge=1, description="steps between sample grids", json_schema_extra=HARMLESS)
+    sample_every: int = Field(
+        500, ge=1, description="steps between sample grids", json_schema_extra=HARMLESS
+    )
     checkpoint_every: int = Field(
         500, ge=1, description="steps between checkpoints", json_schema_extra=HARMLESS
     )
@@ -180,7 +186,8 @@ def differences(old: Values, new: Values) -> tuple[list[str], list[str]]:
         for name, field in Plan.model_fields.items()
         if marked(field, HARMLESS) or marked(field, LOCAL)
     } | {"data.path"}
-    grave, harmless = [], []
+    grave: list[str] = []
+    harmless: list[str] = []
     before, after = _flat(old), _flat(new)
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) == after.get(key) or key in {"steps", "planned_steps"}:

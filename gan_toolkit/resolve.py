@@ -49,7 +49,7 @@ def resolve(
     values = _first_layer(request, catalogue)
     problems: list[str] = []
     given = request.data if isinstance(request.data, DataSet) else None
-    if given is None:
+    if not isinstance(request.data, DataSet):
         _choose_data(values, request.data, catalogue, note)
     if request.settings.keys() & {"steps", "kimg"}:  # a length asked for replaces the recipe's
         for key in ("steps", "kimg", "planned_steps"):
@@ -59,7 +59,9 @@ def resolve(
     for assignment in request.sets:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            problems.append(f"--set {assignment}: write it as key=value, like `--set arch.width=32`.")
+            problems.append(
+                f"--set {assignment}: write it as key=value, like `--set arch.width=32`."
+            )
             continue
         _put(values, key.strip(), _parsed(text.strip()), problems)
     return build(values, catalogue, data=given, problems=problems)
@@ -78,7 +80,9 @@ def build(
     values = {**_defaults(catalogue), **values}
     names: dict[str, str] = {}
 
-    def component(kind: str, base: type[AnyOptions], place: str, table: object) -> AnyOptions | None:
+    def component(
+        kind: str, base: type[AnyOptions], place: str, table: object
+    ) -> AnyOptions | None:
         if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
             problems.append(f"{place}: give it a name, as {place} = {{ name = … }}.")
             return None
@@ -89,7 +93,9 @@ def build(
             problems.append(f"{place}: {error}")
             return None
         if not issubclass(cls, base):
-            problems.append(f"{place}: '{table['name']}' is no {base.__name__}, its plugin is broken.")
+            problems.append(
+                f"{place}: '{table['name']}' is no {base.__name__}, its plugin is broken."
+            )
             return None
         options = {key: value for key, value in table.items() if key != "name"}
         return validate(cls, options, where=place, problems=problems)
@@ -150,7 +156,9 @@ def _first_layer(request: Request, catalogue: Catalogue) -> Values:
         path = Path(name)
         if path.suffix == ".toml" or path.is_file():
             if not path.is_file():
-                raise UsageError(f"No recipe file '{path}'. `gantk list recipe` shows shipped ones.")
+                raise UsageError(
+                    f"No recipe file '{path}'. `gantk list recipe` shows shipped ones."
+                )
             values |= read_recipe(path.read_text(encoding="utf-8"), f"the recipe {path}")
         else:
             values |= read_recipe(catalogue.recipe_text(name), f"the recipe '{name}'")
@@ -197,7 +205,9 @@ def _first_at_hand(
     for entry in entries:
         problems: list[str] = []
         options = {key: value for key, value in entry.items() if key not in {"name", "with"}}
-        data = validate(catalogue.load("data", entry["name"]), options, where="data", problems=problems)
+        data = validate(
+            catalogue.load("data", entry["name"]), options, where="data", problems=problems
+        )
         if data is None:
             raise RecipeError(problems)
         try:

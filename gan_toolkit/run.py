@@ -156,5 +156,3 @@ def find_run(reference: str | Path) -> Run:
     if not path.exists():
         raise RunError(f"No run at '{path}'. Runs lie below runs/ unless --out said otherwise.")
     return Run(path)
-
-

@@ -57,7 +57,9 @@ def draw_samples(
     return torch.cat(rows)
 
 
-def label_numbers(spec: DataSpec, labels: Sequence[int | str] | int | str | None, n: int) -> Tensor | None:
+def label_numbers(
+    spec: DataSpec, labels: Sequence[int | str] | int | str | None, n: int
+) -> Tensor | None:
     """Return [n] class numbers from names or numbers, one for all or one each.
 
     Raises `UsageError` for a class that the model does not know.

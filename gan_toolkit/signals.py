@@ -1,10 +1,11 @@
-"""SIGINT and SIGTERM as a question that the loop asks: stop after this step?"""
+"""SIGINT and SIGTERM as a question that the training loop asks after each step."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Self
 
 
 class Signals:
@@ -14,7 +15,7 @@ class Signals:
         self.caught = 0
         self._before: dict[int, signal.Handlers] = {}
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> Self:
         """Listen; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):

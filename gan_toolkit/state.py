@@ -21,7 +21,7 @@ FIXED = ("networks/", "ema/", "terms/")
 
 
 class Readings:
-    """Scalars of the steps since the last row of metrics, left on the device until they are read."""
+    """Scalars of the steps since the last row of metrics, on the device until they are read."""
 
     def __init__(self) -> None:
         self._values: defaultdict[str, list[Tensor]] = defaultdict(list)
@@ -78,7 +78,7 @@ class TrainState:
         return dict(self._flat())
 
     def load(self, tensors: Tensors, *, step: int, nimg: int) -> None:
-        """Replace the whole state. Raises `CheckpointError` unless names and shapes are the same."""
+        """Replace the whole state. Raises `CheckpointError` unless names and shapes agree."""
         self.step, self.nimg = step, nimg
         stage = self.recipe.arch.stage_at(nimg)
         if stage != self.stage:

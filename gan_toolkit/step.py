@@ -48,7 +48,7 @@ def step(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
 
 
 def objective(state: TrainState, move: Move, part: slice) -> Tensor:
-    """Return the sum of the move's terms on some rows of its batch, and keep what is worth reading."""
+    """Return the sum of the move's terms on some rows of its batch; keep what is worth reading."""
     update, plan = move.update, state.recipe.plan
     play = Play(
         update.role,
@@ -85,7 +85,7 @@ def _learn(state: TrainState, move: Move) -> None:
     rows = state.recipe.plan.batch // pieces
     for piece in range(pieces):
         total = objective(state, move, slice(piece * rows, (piece + 1) * rows))
-        (total / pieces).backward()
+        torch.autograd.backward(total / pieces)
     for group in optimiser.param_groups:
         group["lr"] = move.lr * group["rate"]
     optimiser.step()
@@ -99,7 +99,7 @@ def follow(averaged: nn.Module, network: nn.Module, weight: float) -> None:
     own = [*averaged.parameters(), *averaged.buffers()]
     new = [*network.parameters(), *network.buffers()]
     floating = [(a, b) for a, b in zip(own, new, strict=True) if a.is_floating_point()]
-    torch._foreach_lerp_(*map(list, zip(*floating, strict=True)), weight)
+    torch._foreach_lerp_([a for a, _ in floating], [b for _, b in floating], weight)
     for counter, count in zip(own, new, strict=True):
         if not counter.is_floating_point():
             counter.copy_(count)

@@ -9,7 +9,17 @@ import torch
 from pydantic import PrivateAttr
 from torch import Tensor
 
-from gan_toolkit.data import LABEL, SAMPLE, Batch, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
+from gan_toolkit.data import (
+    LABEL,
+    SAMPLE,
+    Batch,
+    DataSet,
+    DataSpec,
+    FieldSpec,
+    Progress,
+    Stored,
+    silent,
+)
 from gan_toolkit.errors import DataError
 
 
@@ -42,7 +52,7 @@ class TensorData(DataSet):
                 raise DataError("Labels must be whole numbers from 0, one a sample: shape [N].")
             rows[LABEL] = labels.cpu().long()
         found = cls()
-        found._rows = rows  # noqa: SLF001  # its own private attribute
+        found._rows = rows  # its own private attribute
         return found
 
     def open(self, progress: Progress = silent) -> Stored:

@@ -143,7 +143,9 @@ class Trainer:
             state.spec,
             GRID_SAMPLES,
             seed=0,
-            s=architecture_scalars(recipe.arch, state.nimg, state.step / recipe.plan.span, self.device),
+            s=architecture_scalars(
+                recipe.arch, state.nimg, state.step / recipe.plan.span, self.device
+            ),
         )
         path = run.sample_path(state.step)
         facts = {"seed": 0, "step": state.step, "architecture": recipe.names["arch"]}
@@ -199,7 +201,9 @@ class Trainer:
         last = self.state.step
         self.resume(run)
         good = self.state.step
-        self.observer.warn(f"NaN or infinity by step {last}; replaying from step {good} to find it.")
+        self.observer.warn(
+            f"NaN or infinity by step {last}; replaying from step {good} to find it."
+        )
         bad = ""
         while self.state.step < last and not bad:
             self.state.readings.clear()
@@ -237,4 +241,3 @@ def _disk(path: Path, kept: str) -> Iterator[None]:
             f"The disk under '{path}' is full; {kept}. Free some space, then "
             f"`gantk train --resume {path}`."
         ) from error
-

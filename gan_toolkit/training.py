@@ -41,7 +41,7 @@ def train(
     """Train a GAN and return its run; `gan_toolkit.load(run.path)` loads the generator.
 
     `data` is a data set's name, a path to images, or a tensor: images [N, C, H, W] as uint8 or as
-    floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) for labelled data.
+    floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) when labelled.
     `settings` are recipe keys, dotted: `{"steps": 1000, "arch.width": 32}`. `minutes` chooses the
     number of steps by timing a few. `resume` continues the run in that folder. Raises `GantkError`.
     """
@@ -125,7 +125,9 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition for determinism
     torch.use_deterministic_algorithms(True)
-    observer.note(f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {plan.compute.precision}.")
+    observer.note(
+        f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {plan.compute.precision}."
+    )
     compute = plan.compute.model_copy(update={"device": device, "threads": threads})
     return _with_plan(
         recipe, compute=compute, steps=plan.length, kimg=None, planned_steps=plan.span
@@ -196,7 +198,9 @@ def _changed(run: Run, request: Request, catalogue: Catalogue) -> Recipe:
     if request.data is not None:
         raise UsageError("--resume continues a run on its own data; leave --data out.")
     if values.get("data", {}).get("name") == TensorData.NAME:
-        raise UsageError("This run was trained on a tensor; resume it from Python: train(resume=…, data=…).")
+        raise UsageError(
+            "This run was trained on a tensor; resume it from Python: train(resume=…, data=…)."
+        )
     settings = {"planned_steps": values.get("planned_steps"), **request.settings}
     resumed = Request(recipe=str(run.recipe_path), settings=settings, sets=request.sets)
     return resolve(resumed, catalogue)

@@ -153,5 +153,3 @@ def _figures(row: Row) -> str:
     speed = f"{row['images_per_second'] / 1000:.2f} kimg/s"
     told = f"D is right on {' and '.join(accuracy)}" if accuracy else ""
     return "  ".join(filter(None, [speed, *losses, told]))
-
-

@@ -21,7 +21,9 @@ def list_components(
 ) -> None:
     """List architectures, losses, data sets and recipes, of one KIND or all."""
     if kind is not None and kind not in KINDS:
-        raise UsageError(f"No kind '{kind}'.{did_you_mean(kind, KINDS)} The kinds: {', '.join(KINDS)}.")
+        raise UsageError(
+            f"No kind '{kind}'.{did_you_mean(kind, KINDS)} The kinds: {', '.join(KINDS)}."
+        )
     found = list(catalogue(plugin or ()).components(kind))
     if as_json:
         print_json(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gan_toolkit.cli.common import AsJson, PluginFiles, print_json, print_table
 from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.cli.common import AsJson, PluginFiles, print_json, print_table
 
 
 def plugins(as_json: AsJson = False, plugin: PluginFiles = None) -> None:

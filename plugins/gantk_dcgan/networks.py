@@ -28,7 +28,9 @@ class DCGAN(TwoNetworks):
         """Return why an image shape cannot be made by doubling."""
         shape = spec.sample.shape
         if len(shape) != 3:
-            return [f"dcgan makes images [C, H, W]; '{spec.name}' has samples of shape {list(shape)}."]
+            return [
+                f"dcgan makes images [C, H, W]; '{spec.name}' has samples of shape {list(shape)}."
+            ]
         channels, height, width = shape
         reasons = []
         if not 1 <= channels <= 4:

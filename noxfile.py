@@ -1,0 +1,77 @@
+"""Every check of this project. `nox` alone is what CI runs; the rest is named when wanted."""
+
+from __future__ import annotations
+
+import os
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+nox.needs_version = ">=2024.4"
+
+CONSTRAINTS = ("-c", "constraints.txt")
+TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and the direction of imports."""
+    session.install("ruff>=0.15", "import-linter>=2.1", "setuptools")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", env={"PYTHONPATH": os.pathsep.join((".", "plugins", "zoo"))})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    session.install(*CONSTRAINTS, "-e", ".", "mypy>=1.15", "nox", *TEST_TOOLS)
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests against an installed wheel."""
+    _test(session)
+
+
+@nox.session(name="tests-on", python=PYTHONS)
+def tests_on(session: nox.Session) -> None:
+    """Run the tests on every interpreter that is installed; each fetches its own torch."""
+    _test(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site strictly; a generated page that is stale fails."""
+    session.install(*CONSTRAINTS, ".", "mkdocs-material>=9.5")
+    session.run("python", "docs/generate.py", "--check")
+    session.run("mkdocs", "build", "--strict", "--site-dir", session.create_tmp())
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Kill and damage runs at random for a while; commits its result as JSON."""
+    session.install(*CONSTRAINTS, ".")
+    session.run("python", "benchmarks/soak.py", *session.posargs, env=_quiet())
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare the trainer's CPU time with a hand-written loop of the same mathematics."""
+    session.install(*CONSTRAINTS, ".")
+    session.run("python", "benchmarks/overhead.py", *session.posargs, env=_quiet())
+
+
+def _test(session: nox.Session) -> None:
+    session.install(*CONSTRAINTS, ".", *TEST_TOOLS)
+    arguments = session.posargs or ("-n", "2", "--dist", "loadfile")
+    session.run("pytest", *arguments, env=_quiet())
+
+
+def _quiet() -> dict[str, str]:
+    """One thread a process: two on a busy machine are several times slower."""
+    return {"OMP_NUM_THREADS": "1"}
