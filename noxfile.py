@@ -12,7 +12,13 @@ nox.options.error_on_missing_interpreters = False
 nox.needs_version = ">=2024.4"
 
 CONSTRAINTS = ("-c", "constraints.txt")
-TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100")
+TEST_TOOLS = (
+    "hatchling>=1.27",
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.100",
+)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 

@@ -60,7 +60,7 @@ class Architecture(Options):
         del nimg
         return {}
 
-    def networks(self, spec: DataSpec, stage: int) -> dict[str, nn.Module]:
+    def networks(self, spec: DataSpec, stage: int) -> Mapping[str, nn.Module]:
         """Return fresh networks by name for a stage.
 
         Initialisation may use torch's generator; parameters that a later stage keeps keep names.
@@ -97,7 +97,7 @@ class TwoNetworks(Architecture):
         """Return the discriminator."""
         raise NotImplementedError
 
-    def networks(self, spec: DataSpec, stage: int) -> dict[str, nn.Module]:
+    def networks(self, spec: DataSpec, stage: int) -> Mapping[str, nn.Module]:
         """Return both networks."""
         del stage
         return {"generator": self.generator(spec), "discriminator": self.discriminator(spec)}

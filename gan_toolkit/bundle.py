@@ -14,14 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import DataSpec
 from gan_toolkit.errors import BundleError, UnknownName
-from gan_toolkit.files import replaced
+from gan_toolkit.files import replaced, write_tensors
 from gan_toolkit.options import Field, Options, validate
 from gan_toolkit.recipe import Values
 
@@ -49,12 +48,13 @@ class Description(Options):
 def write_weights(path: Path, networks: Mapping[str, nn.Module], description: Description) -> None:
     """Write networks and their description into one safetensors file, whole or not at all."""
     tensors = {
-        f"{name}.{key}": tensor.detach().cpu().contiguous()
+        f"{name}.{key}": tensor
         for name, network in networks.items()
         for key, tensor in network.state_dict().items()
     }
     with replaced(path) as temporary:
-        save_file(tensors, temporary, metadata={KEY: _rendered(description), "format": "pt"})
+        # One entry only: safetensors writes several in an order that changes from run to run.
+        write_tensors(temporary, tensors, {KEY: _rendered(description)})
 
 
 def write_config(path: Path, description: Description) -> None:

@@ -20,6 +20,8 @@ from gan_toolkit import hookspecs
 from gan_toolkit.errors import PluginError, UnknownName, UsageError
 from gan_toolkit.plugin import KINDS, PROJECT, Component
 
+SINGLE_FILE = "single file"
+"""What stands for the distribution of a `--plugin` file."""
 HEAVY = ("torch", "numpy", "huggingface_hub")
 """Modules that a listing must not import; a plugin that does is blamed by name."""
 
@@ -57,13 +59,15 @@ class Catalogue:
         """Build a catalogue from the entry-point group `gantk` and from single-file plugins.
 
         `GANTK_DISABLE_PLUGINS=a,b` leaves those out; `GANTK_TRACE=1` traces hook calls to stderr.
+        An installed plugin that fails is one of `problems` and the rest go on; a file was asked
+        for, so its failure raises `PluginError`.
         """
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hookspecs)
         if os.environ.get("GANTK_TRACE"):
             manager.trace.root.setwriter(functools.partial(print, end="", file=sys.stderr))
             manager.enable_tracing()
-        blocked = set(filter(None, os.environ.get("GANTK_DISABLE_PLUGINS", "").split(",")))
+        blocked = {name.strip() for name in os.environ.get("GANTK_DISABLE_PLUGINS", "").split(",")}
         plugins = [
             _ask(manager, plugin, load)
             for plugin, load in [*_installed(), *_from_files(files)]
@@ -116,30 +120,23 @@ class Catalogue:
         component, plugin = self.find(kind, name)
         if isinstance(component.target, type):
             return component.target
-        module, _, attribute = component.target.partition(":")
         try:
-            found = getattr(importlib.import_module(module), attribute)
+            return _class_at(component.target)
         except Exception as error:
             raise PluginError(
                 f"Plugin {plugin.label} failed to load {kind} '{name}' from "
                 f"{component.target}: {_reason(error)}. Reinstall or repair that distribution."
             ) from error
-        assert isinstance(found, type)
-        return found
 
     def recipe_text(self, name: str) -> str:
         """Return the TOML text of a shipped recipe."""
         component, plugin = self.find("recipe", name)
-        package, _, file = str(component.target).partition(":")
         try:
-            spec = importlib.util.find_spec(package)
-            assert spec is not None
-            assert spec.origin is not None
-            return Path(spec.origin).parent.joinpath(file).read_text(encoding="utf-8")
-        except (OSError, AssertionError, ImportError) as error:
+            return _text_at(str(component.target))
+        except (OSError, ImportError, ValueError) as error:
             raise PluginError(
                 f"Plugin {plugin.label} declares recipe '{name}' but {component.target} "
-                f"cannot be read: {_reason(error)}."
+                f"cannot be read: {_reason(error)}. Reinstall or repair that distribution."
             ) from error
 
 
@@ -163,7 +160,7 @@ def _from_files(files: Iterable[str | Path]) -> Iterator[tuple[Plugin, Loader]]:
         path = Path(file)
         if not path.is_file():
             raise UsageError(f"No plugin file '{path}'. `--plugin` takes a Python file.")
-        plugin = Plugin(path.stem, "single file", "", str(path))
+        plugin = Plugin(path.stem, SINGLE_FILE, "", str(path))
         yield plugin, functools.partial(_import_file, path)
 
 
@@ -181,34 +178,59 @@ def _import_file(path: Path) -> ModuleType:
 def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
     """Return the plugin with its components, or with the reason why it has none."""
     light = {heavy for heavy in HEAVY if heavy not in sys.modules}
+    name = f"{plugin.distribution}:{plugin.name}:{plugin.file}"
     try:
         module = load()
-        manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
-        manager.check_pending()
-        others = [other for other in manager.get_plugins() if other is not module]
-        answers = manager.subset_hook_caller("gantk_components", others)()
-        components = tuple(component for answer in answers for component in answer)
-        wrong = [c for c in components if not isinstance(c, Component) or c.kind not in KINDS]
-    except Exception as error:  # noqa: BLE001  # whatever a plugin raises, the rest go on
-        return _with(plugin, problem=f"it failed to load and is left out: {_reason(error)}")
-    if wrong:
-        kinds = ", ".join(KINDS)
-        return _with(
-            plugin, problem=f"left out: {wrong[0]!r} is not a Component of a known kind ({kinds})."
-        )
+        manager.register(module, name=name)
+        components = _answers(manager, module)
+    except (Exception, SystemExit) as error:  # whatever a plugin raises, the rest go on
+        manager.unregister(name=name)
+        if plugin.distribution == SINGLE_FILE:
+            raise PluginError(f"Plugin file '{plugin.file}' fails: {_reason(error)}.") from error
+        problem = f"it failed to load and is left out: {_reason(error)}."
+        return dataclasses.replace(plugin, problem=problem)
     file = str(getattr(module, "__file__", plugin.file))
     dragged = sorted(heavy for heavy in light if heavy in sys.modules)
     blame = (
         f"it imports {', '.join(dragged)} when it is merely listed, which slows every command; "
         'declare classes by "module:attribute".'
-        if dragged and plugin.distribution != "single file"
+        if dragged and plugin.distribution != SINGLE_FILE
         else ""
     )
-    return _with(plugin, file=file, components=components, problem=blame)
+    return dataclasses.replace(plugin, file=file, components=components, problem=blame)
 
 
-def _with(plugin: Plugin, **changes: object) -> Plugin:
-    return dataclasses.replace(plugin, **changes)  # type: ignore[arg-type]  # replace is untyped
+def _answers(manager: pluggy.PluginManager, module: ModuleType) -> tuple[Component, ...]:
+    """Return what one module declares. Raises unless all of it is sound."""
+    manager.check_pending()
+    if not manager.get_hookcallers(module):
+        raise TypeError("it answers no hook; mark gantk_components with @hookimpl")
+    others = [other for other in manager.get_plugins() if other is not module]
+    answers = manager.subset_hook_caller("gantk_components", others)()
+    components = tuple(component for answer in answers for component in answer)
+    for component in components:
+        if not isinstance(component, Component) or component.kind not in KINDS:
+            kinds = ", ".join(KINDS)
+            raise TypeError(f"{component!r} is not a Component of a known kind ({kinds})")
+    return components
+
+
+def _class_at(target: str) -> type:
+    """Return the class at `"module:attribute"`."""
+    module, _, attribute = target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, type):
+        raise TypeError(f"{attribute} is no class")
+    return found
+
+
+def _text_at(target: str) -> str:
+    """Return the text of `"package:file"`; the package itself is not imported."""
+    package, _, file = target.partition(":")
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no package {package}")
+    return Path(spec.origin).parent.joinpath(file).read_text(encoding="utf-8")
 
 
 def _reason(error: BaseException) -> str:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from gan_toolkit.errors import CheckpointError
-from gan_toolkit.files import new_folder
+from gan_toolkit.files import new_folder, write_tensors
 from gan_toolkit.state import Tensors
 
 FORMAT = 1
@@ -54,7 +54,7 @@ def save(folder: Path, tensors: Tensors, manifest: Manifest) -> Path:
     path = folder / f"step-{manifest['step']:09d}"
     with new_folder(path) as temporary:
         target = temporary / TENSORS
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, target)
+        write_tensors(target, tensors)
         body = {**manifest, "format": FORMAT, "sha256": _sha256(target)}
         (temporary / MANIFEST).write_text(_render(body), encoding="utf-8")
     return path

@@ -36,10 +36,11 @@ class UsageError(GantkError):
 class UnknownName(UsageError):
     """A registry name nobody claims; suggests the nearest ones."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
         known = sorted(known)
         listing = f"See `gantk list {kind}`." if known else f"No {kind} is installed."
-        super().__init__(f"No {kind} '{name}'.{did_you_mean(name, known)} {listing}")
+        said = f"No {kind} '{name}'.{did_you_mean(name, known)}"
+        super().__init__(" ".join(filter(None, [said, hint, listing])))
 
 
 class RecipeError(UsageError):

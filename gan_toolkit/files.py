@@ -6,9 +6,13 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TEMPORARY = ".writing-"
 """How the name of every unfinished file or folder begins."""
@@ -46,6 +50,16 @@ def new_folder(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file; a full disk is an `OSError`, which its own writer hides."""
+    from safetensors.torch import save
+
+    host = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path.write_bytes(save(host, dict(metadata) if metadata else None))
 
 
 def sweep(folder: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from gan_toolkit.errors import did_you_mean
+from gan_toolkit.problems import branches, is_model, sentences
 
 __all__ = ["Field", "OptionInfo", "Options", "Schedule", "Scheduled", "options_of", "validate"]
 
@@ -92,8 +92,16 @@ def validate(
     try:
         return cls.model_validate(dict(values))
     except ValidationError as error:
-        problems += [_sentence(cls, item, where) for item in error.errors(include_url=False)]
-        return None
+        found = error.errors(include_url=False)
+    # Checks between fields run only where every field is sound: try once more without the bad ones.
+    bad = {item["loc"][0] for item in found if item["loc"]}
+    try:
+        cls.model_validate({key: value for key, value in values.items() if key not in bad})
+    except ValidationError as error:
+        if bad:
+            found += [item for item in error.errors(include_url=False) if not item["loc"]]
+    problems += sentences(cls, found, where)
+    return None
 
 
 def options_of(cls: type[Options]) -> list[OptionInfo]:
@@ -116,13 +124,26 @@ def marked(field: FieldInfo, mark: Mapping[str, object]) -> bool:
     return isinstance(extra, Mapping) and all(extra.get(key) == mark[key] for key in mark)
 
 
+def marked_keys(cls: type[BaseModel], mark: Mapping[str, object]) -> Iterator[str]:
+    """Yield the dotted keys of fields that carry `mark`, those of nested options too."""
+    for name, field in cls.model_fields.items():
+        inner = branches(field.annotation)
+        if marked(field, mark):
+            yield name
+        elif len(inner) == 1 and is_model(inner[0]):
+            yield from (f"{name}.{key}" for key in marked_keys(inner[0], mark))
+
+
 def without(options: Options, mark: Mapping[str, object]) -> dict[str, Any]:  # Any: TOML values
-    """Return the options as plain values, all fields that carry `mark` left out."""
-    return {
-        name: value
-        for name, value in options.plain().items()
-        if not marked(type(options).model_fields[name], mark)
-    }
+    """Return the options as plain values, all fields that carry `mark` left out at any depth."""
+    values = options.plain()
+    for name, field in type(options).model_fields.items():
+        inner = getattr(options, name)
+        if marked(field, mark):
+            values.pop(name, None)
+        elif isinstance(inner, Options):
+            values[name] = without(inner, mark)
+    return values
 
 
 def _tuples(value: object) -> Any:  # Any: mirrors whatever the TOML held
@@ -131,22 +152,6 @@ def _tuples(value: object) -> Any:  # Any: mirrors whatever the TOML held
     if isinstance(value, list | tuple):
         return tuple(_tuples(item) for item in value)
     return value
-
-
-def _sentence(cls: type[Options], item: Mapping[str, Any], where: str) -> str:  # Any: pydantic's
-    # Branch names of a union ("float", "Schedule") are pydantic's words, not the user's keys.
-    keys = [str(part) for part in item["loc"] if str(part) not in {"float", "int", "Schedule"}]
-    key = ".".join(filter(None, [where, *keys]))
-    if item["type"] == "extra_forbidden":
-        known = list(cls.model_fields) if len(keys) == 1 else []
-        choices = f" It has: {', '.join(known)}." if known else ""
-        return f"{key}: no such option.{did_you_mean(keys[-1], known) or choices}"
-    if item["type"] == "missing":
-        return f"{key}: this is required."
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "value_error" and not keys:
-        return f"{where}: {message}."
-    return f"{key}: {message[0].lower()}{message[1:]}, got {item.get('input')!r}."
 
 
 def _type_name(annotation: object) -> str:

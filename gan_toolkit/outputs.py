@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gan_toolkit.errors import UsageError
-from gan_toolkit.files import new_folder, replaced
+from gan_toolkit.files import new_folder, replaced, write_tensors
 from gan_toolkit.generator import Generator
 from gan_toolkit.pictures import picture, save_png, to_images
 
@@ -55,4 +54,6 @@ def _npz(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
 def _safetensors(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced(out) as temporary:
-        save_file({"samples": samples}, temporary, {"seed": str(seed), "model": generator.sha256})
+        write_tensors(
+            temporary, {"samples": samples}, {"seed": str(seed), "model": generator.sha256}
+        )

@@ -1,9 +1,17 @@
-"""Where things are kept: data, caches, runs."""
+"""Where things are kept: data, caches, runs; and who may write there."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from gan_toolkit.errors import DataError
+from gan_toolkit.files import is_full
+
+_log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -19,3 +27,35 @@ def data_folder() -> Path | None:
     """Return the user's own data folder, `GANTK_DATA`, where data sets are looked up first."""
     folder = os.environ.get("GANTK_DATA")
     return Path(folder).expanduser() if folder else None
+
+
+@contextmanager
+def locked(path: Path, doing: str) -> Iterator[None]:
+    """Hold a lock between processes, saying so when it has to wait; it dies with its process."""
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _log.warning("Waiting for another process that is %s.", doing)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def writing(folder: Path, what: str) -> Iterator[None]:
+    """Turn a failure to write `what` in a cache folder into a `DataError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        problem = "no space is left" if is_full(error) else (error.strerror or str(error))
+        advice = "Free some, or point" if is_full(error) else "Point"
+        raise DataError(
+            f"Cannot keep {what} in '{folder}': {problem}. {advice} GANTK_CACHE to a folder "
+            "that has room and that you may write in."
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Literal
 
@@ -104,6 +105,7 @@ class Play:
             raise RuntimeError(f"a term reads {need} without naming it in `needs`")
         return torch.autograd.grad(logits.sum(), inputs, create_graph=True)[0]
 
-    def _precision(self) -> torch.autocast:
-        device = next(iter(self._reals.values())).device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self._autocast)
+    def _precision(self) -> AbstractContextManager[object]:
+        if not self._autocast:
+            return nullcontext()
+        return torch.autocast(self._reals[SAMPLE].device.type, torch.bfloat16)

@@ -12,12 +12,14 @@ from pydantic import BeforeValidator, model_validator
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.data import DataSet
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
-from gan_toolkit.options import HARMLESS, LOCAL, Field, Options, marked, without
+from gan_toolkit.options import HARMLESS, LOCAL, Field, Options, marked_keys, without
 from gan_toolkit.play import Role
 from gan_toolkit.terms import Term
 
 Values = dict[str, Any]
 """Plain TOML values. Any: TOML nests freely."""
+LENGTHS = ("steps", "kimg", "planned_steps")
+"""Keys that say how long a run is; a new one replaces them all."""
 
 
 def _adam_unless_named(values: object) -> object:
@@ -68,12 +70,21 @@ class Compute(Options):
         "auto",
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="auto, cpu, cuda, cuda:N or mps",
+        json_schema_extra=LOCAL,
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="bf16: networks in bfloat16 autocast, penalties and losses in float32"
     )
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 takes torch's default")
-    engine: Literal["eager"] = Field("eager", description="how a step is executed")
+    threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="CPU threads; 0 takes torch's default",
+        json_schema_extra=LOCAL,
+    )
+    engine: Literal["eager"] = Field(
+        "eager", description="how a step is executed", json_schema_extra=LOCAL
+    )
 
 
 class Plan(Options):
@@ -89,9 +100,7 @@ class Plan(Options):
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides every draw of the run")
     ema: Ema = Field(Ema(), description="averaged weights")
-    compute: Compute = Field(
-        Compute(), description="device, precision, threads", json_schema_extra=LOCAL
-    )
+    compute: Compute = Field(Compute(), description="device, precision, threads")
     log_every: int = Field(50, ge=1, description="steps between rows of metrics.jsonl")
     sample_every: int = Field(
         500, ge=1, description="steps between sample grids", json_schema_extra=HARMLESS
@@ -114,12 +123,13 @@ class Plan(Options):
                     f"updates.{name}.rates names {', '.join(sorted(strangers))}, "
                     "which that update does not change"
                 )
-            if self.steps is not None and update.starts_at >= self.steps:
+            if update.starts_at >= self.length:
                 wrong.append(
-                    f"updates.{name}.starts_at = {update.starts_at} lies beyond the last step"
+                    f"updates.{name}.starts_at = {update.starts_at} lies beyond the last step, "
+                    f"{self.length}"
                 )
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise ValueError("\n".join(wrong))
         return self
 
     @property
@@ -175,34 +185,35 @@ class Recipe:
         return tomli_w.dumps(self.values(exported=exported))
 
 
-def differences(old: Values, new: Values) -> tuple[list[str], list[str]]:
+def differences(old: Values, new: Recipe) -> tuple[list[str], list[str]]:
     """Return the changed keys as sentences: those that change a run's numbers, and harmless ones.
 
-    Harmless are how often things are written, and what names this machine only; a longer `steps`
+    Harmless are how often things are written, and what names this machine only; another length
     extends a run and is no difference.
     """
     harmless_keys = {
-        name
-        for name, field in Plan.model_fields.items()
-        if marked(field, HARMLESS) or marked(field, LOCAL)
-    } | {"data.path"}
+        prefix + key
+        for prefix, cls in (("", Plan), ("data.", type(new.data)))
+        for mark in (HARMLESS, LOCAL)
+        for key in marked_keys(cls, mark)
+    }
     grave: list[str] = []
     harmless: list[str] = []
-    before, after = _flat(old), _flat(new)
+    before, after = flat(old), flat(new.values())
     for key in sorted(before.keys() | after.keys()):
-        if before.get(key) == after.get(key) or key in {"steps", "planned_steps"}:
+        if before.get(key) == after.get(key) or key in LENGTHS:
             continue
         sentence = f"{key}: {before.get(key, 'unset')!r} → {after.get(key, 'unset')!r}"
-        small = key in harmless_keys or key.partition(".")[0] in harmless_keys
-        (harmless if small else grave).append(sentence)
+        (harmless if key in harmless_keys else grave).append(sentence)
     return grave, harmless
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Values:  # Any: TOML nests freely
-    flat: Values = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> Values:  # Any: TOML nests freely
+    """Return nested values by dotted key."""
+    found: Values = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            found[f"{prefix}{key}"] = value
+    return found

@@ -6,8 +6,6 @@ the chosen data set's entry adds (`with`), the flags, `--set`.
 
 from __future__ import annotations
 
-import copy
-import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +13,12 @@ from pathlib import Path
 
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.choice import choose_data
 from gan_toolkit.data import DataSet
-from gan_toolkit.errors import DataError, RecipeError, UnknownName, UsageError, did_you_mean
+from gan_toolkit.errors import RecipeError, UnknownName, UsageError, did_you_mean
 from gan_toolkit.options import AnyOptions, validate
-from gan_toolkit.recipe import Plan, Recipe, Values
+from gan_toolkit.recipe import LENGTHS, Plan, Recipe, Values
 from gan_toolkit.terms import Term
-
-PROBE_SECONDS = 5.0
-"""Time that all data sets of a preference list together may take to say whether they are here."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +46,9 @@ def resolve(
     problems: list[str] = []
     given = request.data if isinstance(request.data, DataSet) else None
     if not isinstance(request.data, DataSet):
-        _choose_data(values, request.data, catalogue, note)
-    if request.settings.keys() & {"steps", "kimg"}:  # a length asked for replaces the recipe's
-        for key in ("steps", "kimg", "planned_steps"):
-            values.pop(key, None)
-    for key, value in request.settings.items():
-        _put(values, key, value, problems)
-    for assignment in request.sets:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key.strip():
-            problems.append(
-                f"--set {assignment}: write it as key=value, like `--set arch.width=32`."
-            )
-            continue
-        _put(values, key.strip(), _parsed(text.strip()), problems)
+        brought = choose_data(values, request.data, catalogue, note, problems)
+        _lay(values, brought, problems)
+    _lay(values, {**request.settings, **_assigned(request.sets, problems)}, problems)
     return build(values, catalogue, data=given, problems=problems)
 
 
@@ -106,13 +91,17 @@ def build(
     else:
         names["data"] = "tensor"
         values.pop("data", None)
-    tables = values.pop("terms", {})
+    tables = values.pop("terms")
+    if not isinstance(tables, Mapping) or not tables:
+        problems.append("terms: name at least one loss; `gantk list loss` shows them.")
+        tables = {}
     terms: dict[str, Term | None] = {}
-    for name, table in tables.items() if isinstance(tables, Mapping) else ():
+    for name, table in tables.items():
         kind = _term_kind(catalogue, table)
         terms[name] = component(kind, Term, f"terms.{name}", table)
+    problems += _strange_keys(values)
     plan = validate(Plan, values, where="", problems=problems)
-    if plan is not None:
+    if plan is not None and terms:
         problems += _unknown_terms(plan, terms)
     if problems:
         raise RecipeError(problems, origin=origin)
@@ -127,7 +116,7 @@ def read_recipe(text: str, origin: str) -> Values:
     """Return the values of a recipe document. Raises `RecipeError` naming line and column."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError([f"it is no TOML: {error}."], origin=origin) from error
 
 
@@ -151,79 +140,47 @@ def _first_layer(request: Request, catalogue: Catalogue) -> Values:
             )
         catalogue.find("architecture", request.arch)
         name = request.arch if request.arch in catalogue.names("recipe") else None
-    values = copy.deepcopy(_defaults(catalogue))
+    values = _defaults(catalogue)
     if name is not None:
-        path = Path(name)
-        if path.suffix == ".toml" or path.is_file():
-            if not path.is_file():
-                raise UsageError(
-                    f"No recipe file '{path}'. `gantk list recipe` shows shipped ones."
-                )
-            values |= read_recipe(path.read_text(encoding="utf-8"), f"the recipe {path}")
-        else:
-            values |= read_recipe(catalogue.recipe_text(name), f"the recipe '{name}'")
+        values |= read_recipe(_recipe_text(name, catalogue), f"the recipe '{name}'")
     table = values.get("arch")
     if request.arch and (not isinstance(table, Mapping) or table.get("name") != request.arch):
         values["arch"] = {"name": request.arch}
     return values
 
 
-def _choose_data(
-    values: Values, asked: str | None, catalogue: Catalogue, note: Callable[[str], None]
-) -> None:
-    """Replace the preference list in `values["data"]` by the one entry to use."""
-    entries = values.get("data", [])
-    entries = [entries] if isinstance(entries, Mapping) else list(entries)
-    if asked is not None:
-        named = [entry for entry in entries if entry.get("name") == asked]
-        entries = named or [_entry_for(asked, catalogue)]
-    if not entries:
+def _recipe_text(name: str, catalogue: Catalogue) -> str:
+    """Return a shipped recipe, else a file's text."""
+    path = Path(name)
+    if name in catalogue.names("recipe") or (path.suffix != ".toml" and not path.is_file()):
+        return catalogue.recipe_text(name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
         raise UsageError(
-            "No data: name a data set or a folder of images with --data. "
-            "`gantk list data` shows what is installed."
-        )
-    chosen = entries[0] if len(entries) == 1 else _first_at_hand(entries, catalogue, note)
-    values["data"] = {key: value for key, value in chosen.items() if key != "with"}
-    for key, value in chosen.get("with", {}).items():
-        _put(values, key, value, [])
-
-
-def _entry_for(asked: str, catalogue: Catalogue) -> Values:
-    if asked in catalogue.names("data"):
-        return {"name": asked}
-    openers = [c.name for c, _ in catalogue.components("data") if c.opens_paths]
-    if openers and (Path(asked).exists() or any(mark in asked for mark in "/\\.")):
-        return {"name": openers[0], "path": asked}
-    raise UnknownName("data", asked, catalogue.names("data"))
-
-
-def _first_at_hand(
-    entries: Sequence[Values], catalogue: Catalogue, note: Callable[[str], None]
-) -> Values:
-    deadline = time.monotonic() + PROBE_SECONDS
-    passed_over: list[str] = []
-    for entry in entries:
-        problems: list[str] = []
-        options = {key: value for key, value in entry.items() if key not in {"name", "with"}}
-        data = validate(
-            catalogue.load("data", entry["name"]), options, where="data", problems=problems
-        )
-        if data is None:
-            raise RecipeError(problems)
-        try:
-            where = data.probe(max(deadline - time.monotonic(), 0.1))
-        except DataError as error:
-            passed_over.append(f"{entry['name']} was passed over: {error}")
-            continue
-        note("; ".join([f"Data: {entry['name']}, {where}", *passed_over]))
-        return entry
-    reasons = "".join(f"\n  - {reason}" for reason in passed_over)
-    raise DataError(f"None of the recipe's data sets can be had:{reasons}\nName one with --data.")
+            f"No recipe file '{path}'. `gantk list recipe` shows shipped ones."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The recipe file '{path}' cannot be read: {error}.") from error
 
 
 def _term_kind(catalogue: Catalogue, table: object) -> str:
-    name = table.get("name") if isinstance(table, Mapping) else None
-    return "penalty" if name in catalogue.names("penalty") else "loss"
+    """Return the kind that a term's name is of, or the one it is a near miss of."""
+    name = str(table.get("name")) if isinstance(table, Mapping) else ""
+    losses, penalties = catalogue.names("loss"), catalogue.names("penalty")
+    if name in penalties or (did_you_mean(name, penalties) and not did_you_mean(name, losses)):
+        return "penalty"
+    return "loss"
+
+
+def _strange_keys(values: Values) -> list[str]:
+    """Take out and name the top-level keys that no recipe has."""
+    known = ["arch", "data", "terms", *Plan.model_fields]
+    choices = f" A recipe has: {', '.join(known)}."
+    strange = sorted(values.keys() - set(known))
+    for key in strange:
+        del values[key]
+    return [f"{key}: no such key.{did_you_mean(key, known) or choices}" for key in strange]
 
 
 def _unknown_terms(plan: Plan, terms: Mapping[str, object]) -> list[str]:
@@ -242,9 +199,30 @@ def _unknown_terms(plan: Plan, terms: Mapping[str, object]) -> list[str]:
             for name in terms
             if name not in used
         ]
-    if not terms:
-        problems.append("terms: a recipe needs at least one loss; `gantk list loss` shows them.")
     return problems
+
+
+def _lay(values: Values, changes: Mapping[str, object], problems: list[str]) -> None:
+    """Put one layer over the values; a length in it replaces whatever length there was."""
+    if changes.keys() & {"steps", "kimg"}:
+        for key in LENGTHS:
+            values.pop(key, None)
+    for key, value in changes.items():
+        _put(values, key, value, problems)
+
+
+def _assigned(sets: Sequence[str], problems: list[str]) -> Values:
+    """Return what `--set key=value` says, by dotted key."""
+    assigned: Values = {}
+    for assignment in sets:
+        key, equals, text = assignment.partition("=")
+        if equals and all(key.strip().split(".")):
+            assigned[key.strip()] = _parsed(text.strip())
+        else:
+            problems.append(
+                f"--set {assignment}: write it as key=value, like `--set arch.width=32`."
+            )
+    return assigned
 
 
 def _put(values: Values, key: str, value: object, problems: list[str]) -> None:
@@ -262,6 +240,7 @@ def _put(values: Values, key: str, value: object, problems: list[str]) -> None:
 def _parsed(text: str) -> object:
     """Return `text` as the TOML value it spells, else as a string: `--set data.split=train`."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        values = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return values["value"] if len(values) == 1 else text

@@ -102,9 +102,21 @@ class TrainState:
             name: copy.deepcopy(self.networks[name]).eval().requires_grad_(requires_grad=False)
             for name in recipe.arch.ema
         }
+        self.weights = {name: list(net.parameters()) for name, net in self.networks.items()}
+        self.averaged = self._averaged()
         self.optimisers = {
             name: self._optimiser(update) for name, update in recipe.plan.updates.items()
         }
+
+    def _averaged(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the floating tensors of the averages and those that they follow, pairwise."""
+        pairs = [
+            (own, self.networks[name].state_dict()[key])
+            for name, average in self.ema.items()
+            for key, own in average.state_dict().items()
+            if own.is_floating_point()
+        ]
+        return [own for own, _ in pairs], [followed for _, followed in pairs]
 
     def _optimiser(self, update: Update) -> Optimizer:
         return update.optimiser.build(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.data import Batch
@@ -42,9 +42,7 @@ def step(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         _learn(state, move)
     state.step += 1
     state.nimg += new_images
-    weight = state.recipe.plan.ema.weight(state.nimg, new_images)
-    for name, averaged in state.ema.items():
-        follow(averaged, state.networks[name], weight)
+    follow(state, state.recipe.plan.ema.weight(state.nimg, new_images))
 
 
 def objective(state: TrainState, move: Move, part: slice) -> Tensor:
@@ -77,15 +75,16 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
 
 
 def _learn(state: TrainState, move: Move) -> None:
-    for name, network in state.networks.items():
-        network.requires_grad_(requires_grad=name in move.update.networks)
+    for name, weights in state.weights.items():
+        for weight in weights:
+            weight.requires_grad_(name in move.update.networks)
     optimiser = state.optimisers[move.name]
     optimiser.zero_grad(set_to_none=True)
     pieces = state.recipe.plan.accumulate
     rows = state.recipe.plan.batch // pieces
     for piece in range(pieces):
         total = objective(state, move, slice(piece * rows, (piece + 1) * rows))
-        torch.autograd.backward(total / pieces)
+        (total / pieces).backward()
     for group in optimiser.param_groups:
         group["lr"] = move.lr * group["rate"]
     optimiser.step()
@@ -94,15 +93,11 @@ def _learn(state: TrainState, move: Move) -> None:
 
 
 @torch.no_grad()
-def follow(averaged: nn.Module, network: nn.Module, weight: float) -> None:
-    """Move an average by `weight` towards a network: parameters and float buffers alike."""
-    own = [*averaged.parameters(), *averaged.buffers()]
-    new = [*network.parameters(), *network.buffers()]
-    floating = [(a, b) for a, b in zip(own, new, strict=True) if a.is_floating_point()]
-    torch._foreach_lerp_([a for a, _ in floating], [b for _, b in floating], weight)
-    for counter, count in zip(own, new, strict=True):
-        if not counter.is_floating_point():
-            counter.copy_(count)
+def follow(state: TrainState, weight: float) -> None:
+    """Move the averages by `weight` towards the networks: weights and float buffers alike."""
+    averaged, networks = state.averaged
+    if averaged:
+        torch._foreach_lerp_(averaged, networks, weight)
 
 
 def _rows(batch: Batch, part: slice) -> Batch:

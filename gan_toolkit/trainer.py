@@ -89,18 +89,19 @@ class Trainer:
                 step(state, moves, new_images)
                 grown = state.grow()
                 ended = state.step == length
+                stopped_by = 0 if ended else signals.caught  # asked once: what is said was done
                 if state.step % plan.log_every == 0 or ended:
                     self._log(run)
                 if state.step % plan.sample_every == 0 or ended:
                     self._draw(run)
-                if state.step % plan.checkpoint_every == 0 or ended or grown or signals.caught:
+                if state.step % plan.checkpoint_every == 0 or ended or grown or stopped_by:
                     self._save(run)
                 self.observer.advanced(state.step)
-                if signals.caught and not ended:
+                if stopped_by:
                     raise Interrupted(
                         f"Stopped at step {state.step} of {length}; saved. Go on with "
                         f"`gantk train --resume {run.path}`.",
-                        signal_number=signals.caught,
+                        signal_number=stopped_by,
                     )
             if not (run.path / bundle.RUN_WEIGHTS).exists():
                 self._export(run)

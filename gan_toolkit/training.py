@@ -17,7 +17,7 @@ from gan_toolkit.data import DataSet, EndlessSource, Source
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.observer import Observer
 from gan_toolkit.recipe import Recipe, differences
-from gan_toolkit.resolve import Request, build, resolve
+from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.trainer import Trainer, versions
@@ -124,7 +124,8 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition for determinism
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, imports less
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set through a module class; filling what nobody reads costs
     observer.note(
         f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {plan.compute.precision}."
     )
@@ -159,7 +160,7 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
     found = run.newest(observer.warn)
     stored = found.manifest["recipe"]
     asked = _changed(run, request, catalogue)
-    grave, harmless = differences(stored, asked.values())
+    grave, harmless = differences(stored, asked)
     if grave:
         raise RecipeError(
             [f"{change}: this would no longer be the same run." for change in grave],
@@ -192,17 +193,17 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
 def _changed(run: Run, request: Request, catalogue: Catalogue) -> Recipe:
     """Return the run's recipe with what `--resume` was given beside it."""
     values = run.recipe()
-    if isinstance(request.data, DataSet):
-        values.pop("data", None)
-        return build(values, catalogue, data=request.data, origin=str(run.recipe_path))
-    if request.data is not None:
-        raise UsageError("--resume continues a run on its own data; leave --data out.")
-    if values.get("data", {}).get("name") == TensorData.NAME:
+    if request.data is None and values.get("data", {}).get("name") == TensorData.NAME:
         raise UsageError(
             "This run was trained on a tensor; resume it from Python: train(resume=…, data=…)."
         )
-    settings = {"planned_steps": values.get("planned_steps"), **request.settings}
-    resumed = Request(recipe=str(run.recipe_path), settings=settings, sets=request.sets)
+    if isinstance(request.data, str):
+        raise UsageError("--resume continues a run on its own data; leave --data out.")
+    resumed = dataclasses.replace(
+        request,
+        recipe=str(run.recipe_path),
+        settings={"planned_steps": values.get("planned_steps"), **request.settings},
+    )
     return resolve(resumed, catalogue)
 
 

@@ -6,14 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gan_toolkit.catalogue import Catalogue
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from gan_toolkit.errors import UsageError, did_you_mean
+from gan_toolkit.plugin import KINDS
 
 
 def warn(text: str) -> None:
@@ -34,28 +33,36 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to stdout: aligned and coloured on a terminal, plain columns in a pipe."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table to stdout: folded to fit a terminal, one line a row in a pipe."""
+    if not sys.stdout.isatty():
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        for row in (columns, *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print("  ".join(cells).rstrip())
+        return
     from rich import box
-    from rich.table import Table
-
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*row)
-    console().print(table)
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Return a rich console; in a pipe it is wide enough never to cut a cell."""
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 200, highlight=False)
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
 
 
 def names_of(kind: str) -> Callable[[], list[str]]:
     """Return a completion that offers the names of one kind."""
     return lambda: Catalogue.discover().names(kind)
+
+
+def known_kind(kind: str) -> str:
+    """Return `kind`. Raises `UsageError` when there is none of that name."""
+    if kind not in KINDS:
+        near = did_you_mean(kind, KINDS)
+        raise UsageError(f"No kind '{kind}'.{near} The kinds: {', '.join(KINDS)}.")
+    return kind
 
 
 PluginFiles = Annotated[

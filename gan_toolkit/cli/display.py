@@ -1,6 +1,6 @@
 """What a person sees while something runs: a live display on a terminal, plain lines elsewhere.
 
-All of it goes to stderr; rich is imported here and nowhere else in the toolkit.
+All of it goes to stderr.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_toolkit.cli.common import console
 from gan_toolkit.observer import Observer
 
 if TYPE_CHECKING:
@@ -98,6 +97,7 @@ class Display(Observer):
     def _start(self) -> Progress | None:
         if self._live is None and sys.stderr.isatty():
             from rich import progress
+            from rich.console import Console
 
             self._live = progress.Progress(
                 progress.TextColumn("{task.description}"),
@@ -105,7 +105,7 @@ class Display(Observer):
                 progress.MofNCompleteColumn(),
                 progress.TimeRemainingColumn(compact=True),
                 progress.TextColumn("{task.fields[figures]}"),
-                console=console(stderr=True),
+                console=Console(stderr=True),
             )
             self._live.start()
         return self._live
@@ -114,7 +114,8 @@ class Display(Observer):
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)
         else:
-            print(text, file=sys.stderr, flush=True)
+            with suppress(OSError):  # whoever read stderr has gone; the run goes on
+                print(text, file=sys.stderr, flush=True)
 
     def _due(self) -> bool:
         now = time.monotonic()

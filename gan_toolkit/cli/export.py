@@ -15,7 +15,10 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the bundle.")],
     plugin: PluginFiles = None,
 ) -> None:
-    """Write a run's generator as a bundle: weights, config, card, recipe, sample grid."""
+    """Write a run's generator as a bundle to share.
+
+    Weights, config, card, recipe and a sample grid, in a new folder.
+    """
     from gan_toolkit.export import export_bundle
 
     path = export_bundle(model, out, plugins=plugin or ())

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import importlib.util
+import os
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import typer
 from typer._click.core import Command, Context  # Typer gives its vendored click no public name
@@ -16,22 +22,37 @@ GROUP = "gantk.commands"
 class Extensible(TyperGroup):
     """A group that finds further commands in entry points; root help imports none of them."""
 
+    @functools.cached_property
+    def added(self) -> dict[str, metadata.EntryPoint]:
+        """The verbs of plugins by name."""
+        return {point.name: point for point in metadata.entry_points(group=GROUP)}
+
+    def invoke(self, ctx: Context) -> object:
+        """Run a command; a reader that has seen enough, `head` say, is no failure."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
+        return result
+
     def list_commands(self, ctx: Context) -> list[str]:
         """Return our verbs in their order, then the plugins' by name."""
-        return [*super().list_commands(ctx), *sorted(_added().keys() - self.commands.keys())]
+        return [*super().list_commands(ctx), *sorted(self.added.keys() - self.commands.keys())]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Return a command to be listed; a plugin's shows where it comes from."""
-        point = _added().get(cmd_name)
+        point = self.added.get(cmd_name)
         if cmd_name in self.commands or point is None:
             return super().get_command(ctx, cmd_name)
-        return TyperCommand(cmd_name, help=f"More verbs, from {_owner(point)}.")
+        return TyperCommand(cmd_name, help=_summary(point))
 
     def resolve_command(
         self, ctx: Context, args: list[str]
     ) -> tuple[str | None, Command | None, list[str]]:
         """Return the command to run; this is where a plugin's is imported."""
-        point = _added().get(args[0])
+        point = self.added.get(args[0])
         if args[0] not in self.commands and point is not None:
             try:
                 self.commands[args[0]] = typer.main.get_command(point.load())
@@ -43,8 +64,18 @@ class Extensible(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def _added() -> dict[str, metadata.EntryPoint]:
-    return {point.name: point for point in metadata.entry_points(group=GROUP)}
+def _summary(point: metadata.EntryPoint) -> str:
+    """Return the first line of the module's docstring, read from its file: nothing is imported."""
+    package, *inner = point.module.split(".")
+    try:
+        spec = importlib.util.find_spec(package)
+        origin = Path(spec.origin) if spec and spec.origin else Path()
+        file = origin.parent.joinpath(*inner).with_suffix(".py") if inner else origin
+        said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    except (OSError, ValueError, SyntaxError):
+        said = ""
+    line = said.partition("\n")[0].rpartition("`: ")[2]
+    return line[:1].upper() + line[1:] or f"More verbs, from {_owner(point)}."
 
 
 def _owner(point: metadata.EntryPoint) -> str:

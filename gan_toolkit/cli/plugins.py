@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.cli.common import AsJson, PluginFiles, print_json, print_table
+from gan_toolkit.cli.common import AsJson, PluginFiles, catalogue, print_json, print_table
 
 
 def plugins(as_json: AsJson = False, plugin: PluginFiles = None) -> None:
-    """List plugins: distribution, version, what each adds, its file, what is wrong with it."""
-    found = Catalogue.discover(plugin or ()).plugins
+    """List plugins: distribution, version, what each adds, its file."""
+    found = catalogue(plugin or ()).plugins
     if as_json:
         print_json(
             [
@@ -17,7 +16,7 @@ def plugins(as_json: AsJson = False, plugin: PluginFiles = None) -> None:
                     "distribution": each.distribution,
                     "version": each.version,
                     "file": each.file,
-                    "adds": [f"{c.kind} {c.name}" for c in each.components],
+                    "adds": [{"kind": c.kind, "name": c.name} for c in each.components],
                     "problem": each.problem,
                 }
                 for each in found
@@ -25,15 +24,13 @@ def plugins(as_json: AsJson = False, plugin: PluginFiles = None) -> None:
         )
         return
     print_table(
-        "",
-        ("plugin", "from", "adds", "file", "problem"),
+        ("plugin", "from", "adds", "file"),
         [
             (
                 each.name,
                 f"{each.distribution} {each.version}".strip(),
-                ", ".join(f"{c.kind} {c.name}" for c in each.components),
+                ", ".join(f"{c.kind} {c.name}" for c in each.components) or "nothing",
                 each.file,
-                each.problem,
             )
             for each in found
         ],

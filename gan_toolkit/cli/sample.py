@@ -23,7 +23,10 @@ def sample(
     ] = Path("samples.png"),
     plugin: PluginFiles = None,
 ) -> None:
-    """Draw samples from MODEL into a grid, a folder of pictures or an array file."""
+    """Draw samples from a trained model.
+
+    The name of --out decides the form: a grid, a folder of pictures or an array file.
+    """
     from gan_toolkit.cli.display import task
     from gan_toolkit.generator import load
     from gan_toolkit.outputs import writer_for

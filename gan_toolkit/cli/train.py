@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gan_toolkit.cli.common import AsJson, PluginFiles, catalogue, names_of, print_json
+from gan_toolkit.errors import RecipeError
 
 if TYPE_CHECKING:
+    from gan_toolkit.catalogue import Catalogue
     from gan_toolkit.resolve import Request
 
 
@@ -36,12 +40,16 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one recipe key. Repeatable."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="New folder for the run.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides every draw.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     precision: Annotated[
-        Literal["fp32", "bf16"] | None, typer.Option(help="Arithmetic of the networks.")
+        str | None,
+        typer.Option(
+            help="Arithmetic of the networks: fp32 or bf16.",
+            autocompletion=lambda: ["fp32", "bf16"],
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Length in steps.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length in steps.")] = None,
     kimg: Annotated[float | None, typer.Option(help="Length in thousands of real images.")] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Length as time: times a few steps, then fixes a number.")
@@ -56,7 +64,18 @@ def train(
     plugin: PluginFiles = None,
 ) -> None:
     """Train a GAN, or resume a run. Prints the run's folder."""
-    _one_length(steps, kimg, minutes)
+    _refuse_contradictions(
+        resume=resume,
+        minutes=minutes,
+        lengths={"--steps": steps, "--kimg": kimg},
+        new={
+            "--arch": arch,
+            "--recipe": recipe,
+            "--data": data,
+            "--out": out,
+            "--dry-run": dry_run,
+        },
+    )
     from gan_toolkit.cli.display import Display
     from gan_toolkit.resolve import Request
     from gan_toolkit.training import train_request
@@ -75,9 +94,9 @@ def train(
         settings={key: value for key, value in flags.items() if value is not None},
         sets=settings or (),
     )
-    catalogue(plugin or ())  # its warnings, before anything else is said
+    known = catalogue(plugin or ())  # its warnings, before anything else is said
     if dry_run:
-        _dry_run(request, plugin or [], as_json=as_json)
+        _dry_run(request, known, minutes, as_json=as_json)
         return
     display = Display()
     try:
@@ -97,21 +116,43 @@ def train(
         print(run.path)
 
 
-def _one_length(*lengths: float | None) -> None:
-    if sum(length is not None for length in lengths) > 1:
-        from gan_toolkit.errors import UsageError
+def _refuse_contradictions(
+    *,
+    resume: Path | None,
+    minutes: float | None,
+    lengths: Mapping[str, object],
+    new: Mapping[str, object],
+) -> None:
+    """Refuse flags that cannot stand together; what is wrong with a recipe is told later."""
+    problems = []
+    if minutes is not None:
+        if not 0 < minutes < math.inf:
+            problems.append(f"--minutes: must be greater than 0, got {minutes:g}.")
+        problems += [
+            f"{flag} and --minutes both give the length; keep one."
+            for flag, value in lengths.items()
+            if value is not None
+        ]
+    if resume is not None:
+        problems += [
+            f"--resume continues a run as it is; leave {flag} out."
+            for flag, value in {**new, "--minutes": minutes}.items()
+            if value not in {None, False}
+        ]
+    if problems:
+        raise RecipeError(problems, origin="the command")
 
-        raise UsageError("Give the length once: --steps, --kimg or --minutes.")
 
-
-def _dry_run(request: Request, plugins: list[Path], *, as_json: bool) -> None:
+def _dry_run(request: Request, known: Catalogue, minutes: float | None, *, as_json: bool) -> None:
     from gan_toolkit.cli.display import Display
     from gan_toolkit.estimate import estimate
     from gan_toolkit.training import prepare
 
     display = Display()
     try:
-        ready = prepare(request, catalogue(plugins), display)
+        ready = prepare(request, known, display)
+        if minutes is not None:
+            ready = ready.lasting(minutes, display)
         facts = estimate(ready)
     finally:
         display.close()

@@ -9,7 +9,9 @@ from torch import nn
 from gan_toolkit import DataSpec, Field, TwoNetworks
 
 SMALLEST = 4
-"""Sides are halved down to this; a 64×64 image starts at the paper's 4×4."""
+"""Sides are halved until the shorter is no more than this: 64×64 starts at the paper's 4×4."""
+
+Size = tuple[int, int]
 
 
 class DCGAN(TwoNetworks):
@@ -17,29 +19,29 @@ class DCGAN(TwoNetworks):
 
     Strided convolutions instead of pooling, batch norm everywhere but in G's output and D's input,
     ReLU in G, leaky ReLU 0.2 in D, tanh output, all weights from N(0, 0.02). Kernels are 4×4, the
-    size of the authors' torch release; batch-norm scales start at N(1, 0.02), as there.
+    size of the authors' torch release, and 3×3 along a side that doubles to an odd number (4 to 7);
+    batch-norm scales start at N(1, 0.02), as there.
 
-    Images [N, C, H, W] in -1 … 1, C from 1 to 4; H and W multiples of 8 from 16 up, or 28×28.
+    Images [N, C, H, W] in -1 … 1, C from 1 to 4, H and W from 8 up: 28×28 and 48×64 too.
     """
 
     width: int = Field(64, ge=1, le=1024, description="channels of the layers next to the image")
 
     def refusals(self, spec: DataSpec) -> list[str]:
-        """Return why an image shape cannot be made by doubling."""
+        """Return why samples of this shape cannot be made."""
         shape = spec.sample.shape
         if len(shape) != 3:
             return [
-                f"dcgan makes images [C, H, W]; '{spec.name}' has samples of shape {list(shape)}."
+                f"dcgan makes images [C, H, W], but samples of '{spec.name}' are {list(shape)}."
             ]
         channels, height, width = shape
         reasons = []
         if not 1 <= channels <= 4:
             reasons.append(f"dcgan makes images of 1 to 4 channels, not {channels}.")
-        regular = height % 8 == width % 8 == 0 and min(height, width) >= 16
-        if not regular and (height, width) != (28, 28):
+        if min(height, width) < 8:
             reasons.append(
-                f"dcgan makes images whose sides are multiples of 8 from 16 up, or 28×28, not "
-                f"{height}×{width}; try `--set data.resolution=32`."
+                f"dcgan makes images of 8×8 or larger, not {height}×{width}; "
+                "try `--set data.resolution=16`."
             )
         return reasons
 
@@ -56,19 +58,20 @@ class Generator(nn.Sequential):
     """z → project to the smallest map → double until the image is reached."""
 
     def __init__(self, shape: tuple[int, ...], latent: int, width: int) -> None:
-        channels, height, wide = shape
-        halvings = _halvings(height, wide)
-        widths = [width << place for place in reversed(range(halvings))]
-        start = (height >> halvings, wide >> halvings)
+        sizes = _sizes(shape)[::-1]
+        widths = [width << place for place in reversed(range(len(sizes) - 1))]
         layers: list[nn.Module] = [
             nn.Unflatten(1, (latent, 1, 1)),
-            nn.ConvTranspose2d(latent, widths[0], start, bias=False),
+            nn.ConvTranspose2d(latent, widths[0], sizes[0], bias=False),
         ]
-        for inner, outer in itertools.pairwise([*widths, channels]):
+        for (inner, outer), size in zip(
+            itertools.pairwise([*widths, shape[0]]), sizes[1:], strict=True
+        ):
+            last = size == sizes[-1]
             layers += [
                 nn.BatchNorm2d(inner),
                 nn.ReLU(inplace=True),
-                nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1, bias=False),
+                nn.ConvTranspose2d(inner, outer, _kernel(size), stride=2, padding=1, bias=last),
             ]
         super().__init__(*layers, nn.Tanh())
         self.apply(_initialise)
@@ -78,31 +81,39 @@ class Discriminator(nn.Sequential):
     """Halve until the smallest map is reached → one logit."""
 
     def __init__(self, shape: tuple[int, ...], width: int) -> None:
-        channels, height, wide = shape
-        halvings = _halvings(height, wide)
-        widths = [width << place for place in range(halvings)]
+        sizes = _sizes(shape)
+        widths = [width << place for place in range(len(sizes) - 1)]
         layers: list[nn.Module] = []
-        for inner, outer in itertools.pairwise([channels, *widths]):
-            layers.append(nn.Conv2d(inner, outer, 4, stride=2, padding=1, bias=False))
-            if len(layers) > 1:
-                layers.append(nn.BatchNorm2d(outer))
+        for (inner, outer), size in zip(
+            itertools.pairwise([shape[0], *widths]), sizes[:-1], strict=True
+        ):
+            first = size == sizes[0]
+            layers.append(nn.Conv2d(inner, outer, _kernel(size), stride=2, padding=1, bias=first))
+            layers += [] if first else [nn.BatchNorm2d(outer)]
             layers.append(nn.LeakyReLU(0.2, inplace=True))
-        last = nn.Conv2d(widths[-1], 1, (height >> halvings, wide >> halvings), bias=False)
-        super().__init__(*layers, last)
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1, sizes[-1]))
         self.apply(_initialise)
 
 
-def _halvings(height: int, width: int) -> int:
-    """Return how often both sides halve evenly without falling below the smallest."""
-    count = 0
-    while height % 2 == width % 2 == 0 and min(height, width) // 2 >= SMALLEST:
-        height, width, count = height // 2, width // 2, count + 1
-    return count
+def _sizes(shape: tuple[int, ...]) -> list[Size]:
+    """Return the map sizes from the image down, each half of the one before, rounded up."""
+    sizes = [(shape[1], shape[2])]
+    while min(sizes[-1]) > SMALLEST:
+        height, width = sizes[-1]
+        sizes.append(((height + 1) // 2, (width + 1) // 2))
+    return sizes
+
+
+def _kernel(size: Size) -> Size:
+    """Return the kernel whose stride of 2 leads between `size` and its half, with padding 1."""
+    return (4 - size[0] % 2, 4 - size[1] % 2)
 
 
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)

@@ -1,0 +1,242 @@
+"""One file from the first mirror that has it: resumed, checked, and there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import queue
+import threading
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gan_toolkit.data import Progress, silent
+from gan_toolkit.errors import DataError
+from gan_toolkit.files import sync
+from gan_toolkit.places import locked, writing
+
+CHUNK = 1 << 16
+TRIES = 3
+"""How often one mirror may cut the connection before the next one is asked."""
+SLOWEST = 1024
+"""Bytes a second below which a mirror counts as stalled."""
+
+Decode = Callable[[Path], BinaryIO]
+"""Opens a downloaded file as the content that is checked: `gzip.open`, say."""
+
+
+def as_is(path: Path) -> BinaryIO:
+    """Open a file as it is."""
+    return path.open("rb")
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that can be fetched, and how to know it."""
+
+    urls: Sequence[str]
+    sha256: str
+    """Of the decoded content, so that it does not matter how a mirror compressed it."""
+    max_bytes: int
+    """Bound of what is downloaded, and of what that is decoded to."""
+    decode: Decode = as_is
+
+
+class _Failed(Exception):
+    """Why a mirror is given up."""
+
+
+class _Cut(_Failed):
+    """The mirror stopped in the middle; what came is kept."""
+
+
+def fetch(
+    remote: Remote,
+    destination: Path,
+    *,
+    advice: str,
+    progress: Progress = silent,
+    stall_s: float = 20.0,
+) -> None:
+    """Make `destination` hold the remote file, unless it is there already.
+
+    An unfinished download lies beside it as `.part`, one for each mirror, and is continued by the
+    next call or process. `stall_s` is how long a mirror may stay silent. Raises `DataError` that
+    lists what every mirror said and ends in `advice`.
+    """
+    name = destination.name
+    reasons = []
+    with (
+        writing(destination.parent, name),
+        locked(destination.with_name(f"{name}.lock"), f"downloading {name}"),
+    ):
+        for url in remote.urls:
+            if destination.exists():  # by now: another process had the lock
+                return
+            try:
+                part = _from_mirror(url, remote, destination, progress, stall_s)
+            except _Failed as failure:
+                reasons.append(f"\n  - {url}: {failure}")
+                continue
+            sync(part)
+            part.replace(destination)
+            sync(destination.parent)
+            return
+    raise DataError(f"{name} could not be downloaded:{''.join(reasons)}\n{advice}")
+
+
+def reachable(urls: Sequence[str], timeout_s: float) -> str | None:
+    """Return the first of `urls` to answer, or None when none does within `timeout_s` in all."""
+    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def ask(url: str) -> None:
+        try:
+            with _opened(url, {"Range": "bytes=0-0"}, timeout_s):
+                answers.put(url)
+        except (OSError, http.client.HTTPException, ValueError):
+            answers.put(None)
+
+    for url in urls:  # daemons: a name server that hangs must not keep the process alive
+        threading.Thread(target=ask, args=(url,), daemon=True).start()
+    deadline = time.monotonic() + timeout_s
+    for _ in urls:
+        try:
+            answer = answers.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            return None
+        if answer is not None:
+            return answer
+    return None
+
+
+def _from_mirror(
+    url: str, remote: Remote, destination: Path, progress: Progress, stall_s: float
+) -> Path:
+    """Return a finished and checked `.part`. Raises `_Failed`."""
+    mirror = hashlib.sha256(url.encode()).hexdigest()[:8]
+    part = destination.with_name(f".{destination.name}.{mirror}.part")
+    resumed = part.exists()
+    for attempt in range(TRIES):
+        try:
+            _transfer(url, part, remote.max_bytes, progress, destination.name, stall_s)
+        except _Cut:
+            if attempt + 1 == TRIES:
+                raise
+            resumed = True
+            continue
+        problem = _problem(part, remote)
+        if problem is None:
+            return part
+        part.unlink()
+        if not resumed:
+            raise _Failed(problem)
+        resumed = False  # the old part may have belonged to an older file: once more, whole
+    raise _Failed("it kept sending something else")
+
+
+def _transfer(
+    url: str, part: Path, max_bytes: int, progress: Progress, name: str, stall_s: float
+) -> None:
+    """Append to `part` what it lacks. Raises `_Failed`, or `OSError` when it cannot be written."""
+    have = part.stat().st_size if part.exists() else 0
+    with _answer(url, have, part, stall_s) as response:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            have = 0  # the server ignores ranges and sends the whole file
+        length = response.headers.get("Content-Length", "")
+        total = have + int(length) if length.isdecimal() else None
+        if total is not None and total > max_bytes:
+            raise _Failed(f"it offers {total} bytes, more than the {max_bytes} expected")
+        try:
+            with part.open("ab" if have else "wb") as file:
+                for chunk in _chunks(response, stall_s):
+                    have += len(chunk)
+                    if have > max_bytes:
+                        raise _Failed(f"it sends more than the {max_bytes} bytes expected")
+                    file.write(chunk)
+                    progress(f"Downloading {name}", have, total)
+        except OSError:
+            part.unlink(missing_ok=True)  # the disk is full, most likely: give the space back
+            raise
+    if total is not None and have < total:
+        raise _Cut(f"it broke off after {have} of {total} bytes")
+
+
+def _answer(url: str, have: int, part: Path, stall_s: float) -> http.client.HTTPResponse:
+    """Return the response to a request for all bytes after the first `have`."""
+    try:
+        response = _opened(url, {"Range": f"bytes={have}-"} if have else {}, stall_s)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if have and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink()  # it is as long as the file or longer: the next try takes it whole
+            raise _Cut("it has no more bytes than were here") from error
+        raise _Failed(f"HTTP {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _told(error, stall_s) from error
+    sent = response.headers.get("Content-Range", f"bytes {have}-")
+    if response.status == http.HTTPStatus.PARTIAL_CONTENT and not sent.startswith(f"bytes {have}-"):
+        response.close()
+        part.unlink(missing_ok=True)
+        raise _Cut("it sent another range than the one asked for")
+    return response
+
+
+def _chunks(response: http.client.HTTPResponse, stall_s: float) -> Iterator[bytes]:
+    """Yield the body as it comes. Raises `_Failed` when it stops or comes too slowly."""
+    since, received = time.monotonic(), 0
+    while True:
+        try:
+            chunk = response.read1(CHUNK)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _told(error, stall_s) from error
+        if not chunk:
+            return
+        yield chunk
+        received += len(chunk)
+        elapsed = time.monotonic() - since
+        if elapsed > stall_s:
+            if received < SLOWEST * elapsed:
+                raise _Failed(f"it is too slow: {received} bytes in {elapsed:.1f} s")
+            since, received = time.monotonic(), 0
+
+
+def _told(error: Exception, stall_s: float) -> _Failed:
+    """Return a network error in a few words."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, TimeoutError):
+        return _Failed(f"no answer within {stall_s:g} s")
+    if isinstance(cause, ConnectionResetError | http.client.HTTPException):
+        return _Cut("it cut the connection")
+    return _Failed(str(cause))
+
+
+def _opened(url: str, headers: dict[str, str], timeout_s: float) -> http.client.HTTPResponse:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"'{url}' is no web address")
+    request = urllib.request.Request(url, headers={"User-Agent": "gan-toolkit", **headers})  # noqa: S310  # checked above
+    response = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310  # checked above
+    assert isinstance(response, http.client.HTTPResponse)
+    return response
+
+
+def _problem(part: Path, remote: Remote) -> str | None:
+    """Return what is wrong with a finished download, or None."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with remote.decode(part) as content:
+            while chunk := content.read(CHUNK):
+                size += len(chunk)
+                if size > remote.max_bytes:
+                    return f"it decodes to more than the {remote.max_bytes} bytes expected"
+                digest.update(chunk)
+    except (EOFError, OSError, zlib.error) as error:
+        return f"it sent something that cannot be decoded ({error})"
+    found = digest.hexdigest()
+    if found != remote.sha256:
+        return f"it sent something else (SHA-256 {found[:12]}…, not {remote.sha256[:12]}…)"
+    return None

@@ -1,0 +1,101 @@
+"""The data set `folder`: any folder or archive of images."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Literal
+
+from pydantic import field_validator
+
+from gan_toolkit import packed
+from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
+from gan_toolkit.options import LOCAL, Field
+from gantk_images.decode import LARGEST_SIDE, SMALLEST_SIDE, Policy, Size
+from gantk_images.files import located, opened, stamp
+from gantk_images.layout import lay_out
+from gantk_images.packing import pack_images
+
+_log = logging.getLogger(__name__)
+
+
+class Folder(DataSet):
+    """Images of a folder, .zip, .tar, .tar.gz or .tar.xz; sub-folders, if any, are the classes."""
+
+    path: str = Field(
+        description="folder or archive; a relative one is also looked up in GANTK_DATA",
+        json_schema_extra=LOCAL,
+    )
+    split: str = Field("", description="folder above the classes to take, such as train")
+    resolution: int | str = Field(
+        "", description="side in pixels or HEIGHTxWIDTH; empty when all images have one size"
+    )
+    resize: Policy = Field(
+        "crop", description="cut to shape around the centre, stretch, or pad with black"
+    )
+    channels: Literal["auto", 1, 3, 4] = Field(
+        "auto", description="grey, RGB or RGBA; auto: as many as any image needs; else on white"
+    )
+    flip: bool = Field(False, description="add every image mirrored left to right")
+    on_bad: Literal["stop", "skip"] = Field(
+        "stop", description="what to do about damaged images; all are named either way"
+    )
+
+    @field_validator("resolution")
+    @classmethod
+    def _is_a_size(cls, value: int | str) -> int | str:
+        sides = _sides(value)
+        if sides is not None and not SMALLEST_SIDE <= min(sides) <= max(sides) <= LARGEST_SIDE:
+            raise ValueError(f"a side has {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
+        return value
+
+    @property
+    def size(self) -> Size | None:
+        """Height and width asked for."""
+        return _sides(self.resolution)
+
+    def probe(self, timeout_s: float) -> str:
+        """Return where the images lie. Raises `DataError` when they do not."""
+        del timeout_s
+        return f"in '{located(self.path)}'"
+
+    def open(self, progress: Progress = silent) -> Stored:
+        """Return the images: `sample` uint8 [N, C, H, W], `label` int64 [N] if there are classes.
+
+        The first time they are decoded and packed; from then on mapped, until a file or an option
+        changes. Raises `DataError` naming what cannot be used and what to do.
+        """
+        place = located(self.path)
+        options = self.model_dump(exclude={"path", "flip"}) | {"resolution": self.size}
+        known = packed.name_of(images=stamp(place), options=options)
+        key = packed.seen(known)
+        pack = packed.open_pack(key) if key else None
+        if pack is None:
+            with opened(place, progress) as files:
+                layout = lay_out(files.names, self.split, self.path)
+                key = packed.name_of(images=files.digest(), options=options)
+                pack = packed.open_pack(key) or pack_images(key, files, layout, self, progress)
+            packed.remember(known, key)
+        for note in pack.about.notes:
+            _log.warning("%s", note)
+        return self._stored(pack)
+
+    def _stored(self, pack: packed.Pack) -> Stored:
+        fields = {SAMPLE: FieldSpec(shape=pack.about.shape, low=-1.0, high=1.0)}
+        rows = {SAMPLE: pack.samples}
+        if pack.labels is not None:
+            fields[LABEL] = FieldSpec(shape=(), classes=pack.about.classes)
+            rows[LABEL] = pack.labels
+        spec = DataSpec(name="folder", fields=fields, fingerprint=pack.about.fingerprint)
+        return Stored(spec, rows, flip=self.flip)
+
+
+def _sides(resolution: int | str) -> Size | None:
+    """Return (height, width), or None for an empty string."""
+    if isinstance(resolution, int):
+        return resolution, resolution
+    if not resolution:
+        return None
+    if not (match := re.fullmatch(r"(\d+)(?:x(\d+))?", resolution)):
+        raise ValueError("write a side such as 64, or HEIGHTxWIDTH such as 48x64")
+    return int(match[1]), int(match[2] or match[1])

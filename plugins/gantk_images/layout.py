@@ -1,0 +1,72 @@
+"""What the names of image files say: which to take, in which order, of which class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gan_toolkit.errors import DataError, did_you_mean
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation"})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Image names in their order, with a class each or none at all."""
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file is the system's, not the user's: `.DS_Store`, `__MACOSX/…`."""
+    return any(p.startswith(".") or p in {"__MACOSX", "Thumbs.db"} for p in name.split("/"))
+
+
+def lay_out(names: Iterable[str], split: str, place: str) -> Layout:
+    """Return the images of `split`, sorted by name, and their classes.
+
+    Folders that hold everything are looked through; the first that differ are the classes. Raises
+    `DataError` when there is no such split, when splits would pass for classes, and when some
+    images lie in class folders and some beside them.
+    """
+    images = sorted(tuple(name.split("/")) for name in names)
+    wanted, depth = split, 0
+    while True:
+        folders = sorted({image[depth] for image in images if len(image) > depth + 1})
+        loose = [image for image in images if len(image) == depth + 1]
+        if wanted and wanted in folders:
+            images = [i for i in images if len(i) > depth + 1 and i[depth] == wanted]
+            wanted = ""
+        elif loose or len(folders) != 1:
+            break
+        depth += 1
+    if wanted:
+        there = f"It has: {_listed(folders)}." if folders else "It has no folders."
+        raise DataError(
+            f"'{place}' has no split '{wanted}'.{did_you_mean(wanted, folders)} {there} "
+            "Choose with `--set data.split=NAME`, or leave it out."
+        )
+    if folders and loose:
+        raise DataError(
+            f"'{place}' holds {len(loose)} images ('{'/'.join(loose[0])}', …) beside the class "
+            f"folders {_listed(folders)}. Move them into a class folder, or all images into one."
+        )
+    if not split and folders and SPLITS.issuperset(name.lower() for name in folders):
+        raise DataError(
+            f"'{place}' holds the splits {_listed(folders)}, which are no classes. "
+            f"Choose one: `--set data.split={'train' if 'train' in folders else folders[0]}`."
+        )
+    index = {name: number for number, name in enumerate(folders)}
+    return Layout(
+        names=tuple("/".join(image) for image in images),
+        labels=tuple(index[image[depth]] for image in images) if folders else (),
+        classes=tuple(folders),
+    )
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown

@@ -1,0 +1,169 @@
+"""From image files to a pack: look at every header, settle the shape, decode each file once."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gan_toolkit import packed
+from gan_toolkit.data import Progress
+from gan_toolkit.errors import DataError
+from gan_toolkit.places import cache_folder
+from gantk_images.decode import Header, Policy, Size, header, pixels
+from gantk_images.files import Files, Unreadable
+from gantk_images.layout import Layout
+from gantk_images.threads import in_order
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gantk_images.data import Folder
+
+FILES_AT_ONCE = 256
+BYTES_AT_ONCE = 16 << 20
+"""Decoded bytes that one thread hands over together."""
+
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+
+
+def pack_images(
+    key: str, files: Files, layout: Layout, asked: Folder, progress: Progress
+) -> packed.Pack:
+    """Return the images of `layout` as an open pack [N, C, H, W].
+
+    Raises `DataError` naming every file that cannot be used, or when images differ in size and none
+    is asked for.
+    """
+    headers, bad = survey(files, layout.names, progress)
+    if not headers:
+        raise _cannot_use(bad, layout, asked.path)
+    shape = _shape(headers.values(), asked)
+    _check_room(len(headers) * math.prod(shape))
+    deep = sum(found.bits > 8 for found in headers.values())
+    notes = [f"{asked.path}: {deep} images have 16 bits a channel; the high 8 are kept."]
+    if not deep:
+        notes.clear()
+    labels = dict(zip(layout.names, layout.labels, strict=True)) if layout.labels else {}
+
+    def chunks() -> Iterator[packed.Chunk]:
+        for rows, names in _decoded(files, list(headers), shape, asked.resize, bad, progress):
+            yield rows, [labels[name] for name in names if labels]
+        if bad and (asked.on_bad == "stop" or len(bad) == len(layout.names)):
+            raise _cannot_use(bad, layout, asked.path)
+        if bad:
+            notes.append(f"{asked.path}: {len(bad)} bad images are left out:{_listed(bad)}")
+
+    return packed.pack(key, chunks(), shape=shape, classes=layout.classes, notes=notes)
+
+
+def survey(
+    files: Files, names: Sequence[str], progress: Progress
+) -> tuple[dict[str, Header], dict[str, str]]:
+    """Return the headers of the sound files by name, and the reasons of the others."""
+
+    def look(names: Sequence[str]) -> list[Header | str]:
+        found: list[Header | str] = []
+        for name in names:
+            try:
+                found.append(header(files.read(name)))
+            except Unreadable as reason:
+                found.append(str(reason))
+        return found
+
+    results: list[Header | str] = []
+    for batch in in_order(look, names, FILES_AT_ONCE):
+        results += batch
+        progress("Looking at images", len(results), len(names))
+    pairs = list(zip(names, results, strict=True))
+    headers = {name: found for name, found in pairs if isinstance(found, Header)}
+    return headers, {name: found for name, found in pairs if isinstance(found, str)}
+
+
+def sizes_of(headers: Iterable[Header]) -> dict[str, int]:
+    """Return how many images have which size, `HxW`, the commonest first."""
+    return dict(Counter("{}x{}".format(*found.size) for found in headers).most_common())
+
+
+def suggested_side(headers: Iterable[Header]) -> int:
+    """Return the largest power of two that enlarges no image, 8 at least."""
+    return max(8, 1 << (min(min(found.size) for found in headers).bit_length() - 1))
+
+
+def _decoded(
+    files: Files,
+    names: Sequence[str],
+    shape: Shape,
+    policy: Policy,
+    bad: dict[str, str],
+    progress: Progress,
+) -> Iterator[tuple[NDArray[np.uint8], list[str]]]:
+    """Yield rows [n, C, H, W] and their names, in order; what has none goes to `bad`."""
+    import numpy as np
+
+    def decode(names: Sequence[str]) -> list[NDArray[np.uint8] | str]:
+        results: list[NDArray[np.uint8] | str] = []
+        for name in names:
+            try:
+                results.append(pixels(files.read(name), shape[0], shape[1:], policy))
+            except Unreadable as reason:
+                results.append(str(reason))
+        return results
+
+    at_once = max(1, min(FILES_AT_ONCE, BYTES_AT_ONCE // math.prod(shape)))
+    done = 0
+    for results in in_order(decode, names, at_once):
+        pairs = list(zip(names[done : done + len(results)], results, strict=True))
+        bad.update({name: result for name, result in pairs if isinstance(result, str)})
+        kept = {name: result for name, result in pairs if not isinstance(result, str)}
+        if kept:
+            yield np.stack(list(kept.values())), list(kept)
+        done += len(results)
+        progress("Packing images", done, len(names))
+
+
+def _shape(headers: Iterable[Header], asked: Folder) -> Shape:
+    headers = list(headers)
+    size = asked.size or _common_size(headers, asked.path)
+    needed = max(found.channels for found in headers)
+    return (needed if asked.channels == "auto" else asked.channels, *size)
+
+
+def _common_size(headers: Iterable[Header], place: str) -> Size:
+    headers = list(headers)
+    sizes = sizes_of(headers)
+    if len(sizes) == 1:
+        return headers[0].size
+    shown = ", ".join(f"{count} of {size}" for size, count in list(sizes.items())[:4])
+    more = ", …" if len(sizes) > 4 else ""
+    raise DataError(
+        f"The images in '{place}' have {len(sizes)} sizes (height x width): {shown}{more}. "
+        f"Choose one for all: `--set data.resolution={suggested_side(headers)}`."
+    )
+
+
+def _check_room(needed: int) -> None:
+    home = cache_folder()
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    if needed > free:
+        raise DataError(
+            f"The packed images need {needed / 1e9:.1f} GB in '{home}', which has "
+            f"{free / 1e9:.1f} GB free. Choose a smaller `data.resolution`, or point GANTK_CACHE "
+            "to a larger disk."
+        )
+
+
+def _cannot_use(bad: Mapping[str, str], layout: Layout, place: str) -> DataError:
+    return DataError(
+        f"{len(bad)} of {len(layout.names)} images in '{place}' cannot be used:{_listed(bad)}\n"
+        "Mend or remove them, or leave them out with `--set data.on_bad=skip`."
+    )
+
+
+def _listed(bad: Mapping[str, str]) -> str:
+    return "".join(f"\n  - {name}: {reason}" for name, reason in sorted(bad.items()))

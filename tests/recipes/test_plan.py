@@ -1,0 +1,117 @@
+"""What a plan's numbers mean: schedules, averages, lengths, and which changes matter."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.options import Schedule
+from gan_toolkit.recipe import Ema, Plan, Update, differences
+from gan_toolkit.resolve import Request, resolve
+
+D = Update(networks=("discriminator",), role="discriminator")
+G = Update(networks=("generator",), role="generator")
+fractions = st.floats(0, 1)
+
+
+@given(fraction=fractions)
+def test_a_linear_schedule_is_a_straight_line(fraction: float) -> None:
+    schedule = Schedule(start=3.0, end=1.0, shape="linear")
+
+    assert schedule.at(fraction) == pytest.approx(3 - 2 * fraction)
+
+
+@given(fraction=fractions)
+def test_a_cosine_schedule_is_half_a_cosine(fraction: float) -> None:
+    schedule = Schedule(start=3.0, end=1.0)
+
+    assert schedule.at(fraction) == pytest.approx(2 + math.cos(math.pi * fraction))
+
+
+@pytest.mark.parametrize(
+    ("fraction", "value"), [(0, 5), (0.2, 5), (0.4, 4), (0.6, 3), (0.8, 1), (1, 1), (7.5, 1)]
+)
+def test_a_schedule_holds_its_ends(fraction: float, value: float) -> None:
+    schedule = Schedule(start=5.0, end=1.0, shape="linear", begin=0.2, finish=0.6)
+    expected = {0.4: 3.0, 0.6: 1.0}.get(fraction, value)
+
+    assert schedule.at(fraction) == pytest.approx(expected)
+
+
+@given(half_life=st.floats(0.01, 100), batch=st.integers(1, 500))
+def test_an_average_forgets_half_in_its_half_life(half_life: float, batch: int) -> None:
+    ema = Ema(half_life_kimg=half_life, ramp=0)
+    batches = 1000 * half_life / batch
+
+    assert (1 - ema.weight(10**9, batch)) ** batches == pytest.approx(0.5)
+
+
+@given(nimg=st.integers(1, 10**6))
+def test_the_ramp_shortens_the_half_life_to_a_share_of_the_images_seen(nimg: int) -> None:
+    ema = Ema(half_life_kimg=10.0, ramp=0.05)
+    half_life = min(10_000, 0.05 * nimg)
+
+    assert 1 - ema.weight(nimg, 64) == pytest.approx(0.5 ** (64 / half_life))
+
+
+@pytest.mark.parametrize(("ema", "nimg"), [(Ema(half_life_kimg=0.0), 640), (Ema(), 0)])
+def test_without_a_half_life_the_average_is_the_weights(ema: Ema, nimg: int) -> None:
+    assert ema.weight(nimg, 64) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "batches"),
+    [
+        ({}, {}, 1),
+        ({"times": 5}, {}, 5),
+        ({}, {"fresh_reals": True}, 2),
+        ({"fresh_reals": True}, {}, 1),
+        ({"times": 2}, {"times": 2, "fresh_reals": True}, 4),
+    ],
+)
+def test_real_images_of_a_step_are_counted(
+    first: dict[str, object], second: dict[str, object], batches: int
+) -> None:
+    plan = Plan(
+        updates={"d": D.model_copy(update=first), "g": G.model_copy(update=second)}, batch=8
+    )
+
+    assert plan.reals_per_step == 8 * batches
+
+
+@pytest.mark.parametrize(("kimg", "steps"), [(1.0, 100), (0.001, 1), (0.0149, 1), (0.016, 2)])
+def test_kimg_become_steps(kimg: float, steps: int) -> None:
+    assert Plan(updates={"d": D, "g": G}, batch=10, kimg=kimg).length == steps
+
+
+def test_left_out_the_length_is_640_kimg() -> None:
+    assert Plan(updates={"d": D, "g": G}, batch=64).length == 10_000
+
+
+@pytest.mark.parametrize(
+    ("sets", "grave", "harmless"),
+    [
+        ([], [], []),
+        (["batch=4"], ["batch: 8 → 4"], []),
+        (["arch.width=5"], ["arch.width: 4 → 5"], []),
+        (["seed=5", "ema.ramp=0"], ["ema.ramp: 0.05 → 0.0", "seed: 0 → 5"], []),
+        (["compute.precision=bf16"], ["compute.precision: 'fp32' → 'bf16'"], []),
+        (["log_every=1"], ["log_every: 2 → 1"], []),
+        (["keep=9", "sample_every=2"], [], ["keep: 3 → 9", "sample_every: 500 → 2"]),
+        (["compute.device=cpu"], [], ["compute.device: 'auto' → 'cpu'"]),
+        (["compute.threads=1"], [], ["compute.threads: 0 → 1"]),
+        (["steps=9"], [], []),
+        (["kimg=9"], [], []),
+    ],
+)
+def test_changes_are_told_apart_by_whether_they_touch_the_numbers(
+    catalogue: Catalogue, sets: list[str], grave: list[str], harmless: list[str]
+) -> None:
+    old = resolve(Request(recipe="toy"), catalogue)
+    new = resolve(Request(recipe="toy", sets=sets), catalogue)
+
+    assert differences(old.values(), new) == (grave, harmless)

@@ -1,0 +1,107 @@
+"""What the training tests share: a small data set, runs of a sketch, comparison of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import gan_toolkit
+from gan_toolkit.checkpoint import listed, read
+from gan_toolkit.run import TIMES, Run
+
+SKETCHES = Path(__file__).parent / "sketches.py"
+Train = Callable[..., Run]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def vectors() -> tuple[Tensor, Tensor]:
+    """50 labelled vectors: an epoch is not a whole number of batches."""
+    generator = torch.Generator().manual_seed(5)
+    return torch.randn(50, 8, generator=generator), torch.arange(50) % 3
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    """40 noise images of 16×16."""
+    generator = torch.Generator().manual_seed(6)
+    return torch.randint(0, 256, (40, 1, 16, 16), generator=generator, dtype=torch.uint8)
+
+
+@pytest.fixture
+def sketch(vectors: tuple[Tensor, Tensor], tmp_path: Path) -> Train:
+    """Train a sketch: `sketch("plain", out="a", steps=12, settings={…})`."""
+
+    def train(
+        arch: str | None = "plain",
+        *,
+        out: str | None = None,
+        resume: Path | None = None,
+        settings: dict[str, Any] | None = None,
+        data: Any = vectors,  # Any: whatever train() takes
+        observer: gan_toolkit.Observer | None = None,
+    ) -> Run:
+        small = {"batch": 12, "steps": 20, "log_every": 3, "checkpoint_every": 5, "sample_every": 7}
+        return gan_toolkit.train(
+            arch=None if resume else arch,
+            data=data,
+            settings=(settings or {}) if resume else {**small, **(settings or {})},
+            out=None if resume else tmp_path / (out or "run"),
+            resume=resume,
+            plugins=[SKETCHES],
+            observer=observer,
+        )
+
+    return train
+
+
+@pytest.fixture
+def last_tensors() -> Callable[[Run], dict[str, Tensor]]:
+    """Return the tensors of a run's newest checkpoint."""
+    return lambda run: read(list(listed(run.path / "checkpoints"))[-1]).tensors
+
+
+@pytest.fixture
+def untimed() -> Callable[[Run], list[dict[str, Any]]]:
+    """Return a run's metrics without what depends on the clock."""
+    return lambda run: [
+        {key: value for key, value in row.items() if key not in TIMES} for row in run.rows()
+    ]
+
+
+class StopAt(gan_toolkit.Observer):
+    """Sends this process a signal after a step."""
+
+    def __init__(self, step: int, number: int) -> None:
+        self.step = step
+        self.number = number
+        self.warnings: list[str] = []
+
+    def advanced(self, step: int) -> None:
+        import os
+
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def stop_at() -> Callable[..., StopAt]:
+    """Return an observer that stops a run after a step, with SIGINT unless told otherwise."""
+    import signal
+
+    return lambda step, number=signal.SIGINT: StopAt(step, number)

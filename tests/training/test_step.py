@@ -1,0 +1,173 @@
+"""The step is the mathematics it claims: equal, bit for bit, to a loop written by hand."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+import gan_toolkit
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.checkpoint import listed, read
+from gan_toolkit.feed import Feed
+from gan_toolkit.observer import Observer
+from gan_toolkit.resolve import Request
+from gan_toolkit.step import step
+from gan_toolkit.streams import global_stream, stream
+from gan_toolkit.tensors import TensorData
+from gan_toolkit.trainer import Trainer
+from gan_toolkit.training import prepare
+
+SKETCHES = Path(__file__).parent / "sketches.py"
+
+
+def trainer(
+    data: Tensor | tuple[Tensor, Tensor],
+    arch: str = "plain",
+    settings: Mapping[str, object] | None = None,
+) -> Trainer:
+    """Return a trainer at step 0 on a tensor."""
+    small = {"batch": 12, "compute.device": "cpu", "steps": 50, **(settings or {})}
+    request = Request(arch=arch, data=TensorData.of(data), settings=small)
+    return prepare(request, Catalogue.discover([SKETCHES]), Observer()).trainer(Observer())
+
+
+def test_dcgan_equals_a_plain_loop_bit_for_bit(pictures: Tensor, tmp_path: Path) -> None:
+    steps, batch, seed = 7, 16, 3
+    settings: dict[str, object] = {
+        "steps": steps,
+        "batch": batch,
+        "seed": seed,
+        "arch.width": 4,
+        "arch.latent": 10,
+    }
+    settings |= {"updates.discriminator.optimiser.lr": 2e-4, "ema.ramp": 0.0}
+    settings |= {"updates.generator.optimiser.lr": 1e-4, "ema.half_life_kimg": 0.05}
+    run = gan_toolkit.train(arch="dcgan", data=pictures, settings=settings, out=tmp_path / "run")
+    found = read(list(listed(run.path / "checkpoints"))[-1]).tensors
+
+    arch = Catalogue.discover().load("architecture", "dcgan")(width=4, latent=10)
+    with global_stream(seed, "initialisation", 0):
+        nets = arch.networks(TensorData.of(pictures).open().spec, 0)
+    G, D = nets["generator"], nets["discriminator"]
+    average = copy.deepcopy(G)
+    opt_d = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+    opt_g = torch.optim.Adam(G.parameters(), lr=1e-4, betas=(0.5, 0.999), fused=True)
+    rows = torch.cat([torch.randperm(40, generator=stream(seed, "epoch", e)) for e in range(4)])
+    for now in range(steps):
+
+        def z(player: str, step: int = now) -> Tensor:
+            generator = stream(seed, "draw", step, player, 0, "z")
+            return torch.randn(batch, 10, generator=generator)
+
+        real = pictures[rows[now * batch : (now + 1) * batch]].float() * (2 / 255) - 1
+        opt_d.zero_grad()
+        fake = G(z("discriminator")).detach()
+        loss = softplus(-D(real)).mean() + softplus(D(fake)).mean()
+        loss.backward()
+        opt_d.step()
+        opt_g.zero_grad()
+        softplus(-D(G(z("generator")))).mean().backward()
+        opt_g.step()
+        with torch.no_grad():
+            for own, new in zip(
+                average.state_dict().values(), G.state_dict().values(), strict=True
+            ):
+                if own.is_floating_point():
+                    own.lerp_(new, 1 - 0.5 ** (batch / 50))
+    for group, module in (("networks/generator", G), ("networks/discriminator", D)):
+        for name, tensor in module.state_dict().items():
+            assert torch.equal(found[f"{group}/{name}"], tensor), name
+    for name, tensor in average.named_parameters():
+        torch.testing.assert_close(found[f"ema/generator/{name}"], tensor, rtol=0, atol=1e-7)
+
+
+def test_micro_batches_sum_to_the_whole_batch(vectors: tuple[Tensor, Tensor]) -> None:
+    whole, split = trainer(vectors), trainer(vectors, settings={"accumulate": 4})
+    for _ in range(3):
+        for each in (whole, split):
+            step(each.state, *each.feed.moves(each.state))
+    for name, tensor in whole.state.networks["generator"].state_dict().items():
+        other = split.state.networks["generator"].state_dict()[name]
+        torch.testing.assert_close(tensor, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_lazy_term_is_used_every_kth_step_and_scaled(vectors: tuple[Tensor, Tensor]) -> None:
+    lazy = trainer(vectors, settings={"terms.zero": {"name": "r1r2", "every": 3}})
+    used = []
+    for _ in range(7):
+        moves, new = lazy.feed.moves(lazy.state)
+        used.append("zero" in moves[0].terms)
+
+        step(lazy.state, moves, new)
+    assert used == [True, False, False, True, False, False, True]
+
+
+def test_every_row_is_seen_once_an_epoch(vectors: tuple[Tensor, Tensor]) -> None:
+    feed: Feed = trainer(vectors).feed
+    seen = torch.cat([feed.reals(position)["sample"] for position in range(0, 48, 12)])
+    more = feed.reals(48)["sample"]
+    first_epoch = torch.cat([seen, more[:2]])
+    stored = vectors[0]
+    assert sorted(map(tuple, first_epoch.tolist())) == sorted(map(tuple, stored.tolist()))
+
+
+def test_the_order_of_rows_depends_on_the_position_alone(vectors: tuple[Tensor, Tensor]) -> None:
+    a, b = trainer(vectors).feed, trainer(vectors).feed
+    a.reals(0)
+    a.reals(600)
+    assert torch.equal(a.reals(36)["sample"], b.reals(36)["sample"])
+
+
+def test_streams_differ_by_every_part_of_their_key() -> None:
+    keys: list[tuple[Any, ...]] = [(0, "a", 1), (1, "a", 1), (0, "b", 1), (0, "a", 2), (0, "a1")]
+    firsts = {torch.randn(1, generator=stream(*key)).item() for key in keys}
+    assert len(firsts) == len(keys)
+
+
+def test_initialisation_leaves_torchs_own_generator_alone() -> None:
+    torch.manual_seed(1)
+    expected = torch.randn(3)
+    torch.manual_seed(1)
+    with global_stream(7, "initialisation"):
+        torch.randn(100)
+    assert torch.equal(torch.randn(3), expected)
+
+
+def test_a_grown_stage_keeps_weights_and_optimiser_state_by_name(
+    vectors: tuple[Tensor, Tensor],
+) -> None:
+
+    growing = trainer(vectors, "growing")
+    while growing.state.nimg < 96:
+        step(growing.state, *growing.feed.moves(growing.state))
+    before = {name: tensor.clone() for name, tensor in growing.state.tensors().items()}
+    assert growing.state.grow()
+    after = growing.state.tensors()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert after.keys() - before.keys() >= {"networks/generator/parts.block.weight"}
+    step(growing.state, *growing.feed.moves(growing.state))
+
+
+def test_clipping_acts_after_the_update(vectors: tuple[Tensor, Tensor]) -> None:
+
+    clipped = trainer(vectors, settings={"terms.clip": {"name": "clipping", "limit": 0.01}})
+    step(clipped.state, *clipped.feed.moves(clipped.state))
+    weights = clipped.state.networks["discriminator"].parameters()
+    assert max(float(w.abs().max()) for w in weights) <= 0.01
+
+
+def test_a_gradient_nobody_declared_is_refused(vectors: tuple[Tensor, Tensor]) -> None:
+    one = trainer(vectors)
+    move = one.feed.moves(one.state)[0][0]
+    play = gan_toolkit.Play(
+        "discriminator", one.recipe.arch, one.state.networks, move.reals, move.draws, move.s
+    )
+    with pytest.raises(RuntimeError, match="without naming it in `needs`"):
+        _ = play.real_gradients
