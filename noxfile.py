@@ -72,6 +72,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/overhead.py", *session.posargs, env=_quiet())
 
 
+@nox.session
+def quality(session: nox.Session) -> None:
+    """Score the default MNIST recipe beside a tutorial loop; needs an idle machine."""
+    session.install(*CONSTRAINTS, ".")
+    session.run("python", "benchmarks/mnist_quality.py", *session.posargs)
+
+
 def _test(session: nox.Session) -> None:
     session.install(*CONSTRAINTS, ".", *TEST_TOOLS)
     arguments = session.posargs or ("-n", "2", "--dist", "loadfile")

@@ -7,6 +7,7 @@ python docs/generate.py --check    fail when a page on the disk is stale
 from __future__ import annotations
 
 import ast
+import html
 import inspect
 import re
 import sys
@@ -71,8 +72,10 @@ def cli_page() -> str:
         f"""{STAMP}
 # Commands
 
-{root.help} Data goes to stdout, everything else to stderr. Exit codes: 0 for success, 1 for a
-failure, 2 for a request that cannot be met as written, 130 and 143 after SIGINT and SIGTERM.
+{root.help}
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 for success, 1 for a failure, 2 for a
+request that cannot be met as written, 130 and 143 after SIGINT and SIGTERM.
 
 `gantk --version` prints the version. `gantk --install-completion` and `gantk --show-completion`
 set up the completion of commands, options and names in a shell.
@@ -110,7 +113,7 @@ def _command(path: str, command: Any) -> Iterable[str]:  # Any: see `commands`
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
     options = [p for p in options if p.name in hints]
-    names = [f"[{_metavar(p)}]" if not p.required else _metavar(p) for p in arguments]
+    names = [_metavar(p) if p.required else f"[{_metavar(p)}]" for p in arguments]
     yield f"## `{path}`\n"
     yield f"{_prose(inspect.cleandoc(command.help or ''))}\n"
     yield f"```text\n{' '.join([path, *(['[OPTIONS]'] if options else []), *names])}\n```\n"
@@ -131,13 +134,13 @@ def _command(path: str, command: Any) -> Iterable[str]:  # Any: see `commands`
 
 
 def _metavar(parameter: Any) -> str:  # Any: see `commands`
-    return str(parameter.metavar or parameter.name.upper())
+    return str(parameter.metavar or parameter.name).upper().strip("[]")
 
 
 def _default(parameter: Any) -> str:  # Any: see `commands`
     if parameter.required:
         return "required"
-    return "" if parameter.default in {None, False, ()} else f"`{parameter.default}`"
+    return "" if parameter.default in {None, False, "", ()} else f"`{parameter.default}`"
 
 
 def _type_and_limits(hint: object) -> tuple[str, str]:
@@ -159,7 +162,7 @@ def _takes(hint: object) -> str:
     if origin is Literal:
         return " or ".join(f"`{choice}`" for choice in inner)
     if origin is list:
-        return f"{_takes(inner[0])}, repeatable"
+        return _takes(inner[0])
     if origin in {types.UnionType, typing.Union}:
         return " or ".join(_takes(arg) for arg in inner)
     words: dict[object, str] = {
@@ -276,7 +279,8 @@ An entry of such a list may carry `with`: recipe keys, dotted, that are set when
 Without `terms` a recipe plays the default loss as `terms.adversarial`; without `updates`, the
 discriminator and then the generator move once a step, each by Adam.
 
-The last column says what `gantk train --resume` does with a changed key.
+The last column says what `gantk train --resume` does with a changed key. Where it is missing a
+change is refused, as for every option of a component but `data.path`, which is warned about.
 """,
         _options_section("Plan", Plan, "The top level.", prefix="", resuming=True),
         _options_section("Update", Update, "Each `[updates.NAME]`.", prefix="updates.NAME."),
@@ -344,7 +348,8 @@ distributions included; `gantk show KIND NAME` prints one of these sections.
             "Source": str(getattr(cls, "source", "")),
         }
         parts.append(f"{_prose(inspect.getdoc(cls) or '')}\n")
-        parts.append("".join(f"{key}: {fact}.\n" for key, fact in facts.items() if fact))
+        told = [f"- {key}: {fact}.\n" for key, fact in facts.items() if fact]
+        parts += ["".join(told)] if told else []
         rows = _options_rows(cls, "")
         if rows:
             parts.append(_table(("option", "type", "default", "range", "what it is"), rows))
@@ -370,8 +375,9 @@ def _toml(default: str) -> str:
         return default
     if default.startswith("{'"):
         return "its own defaults"
-    spelled = {"True": "true", "False": "false", "{}": "empty", "()": "empty"}.get(default, default)
-    return f"`{spelled}`" if spelled else "empty"
+    if default in {"", "{}", "()"}:
+        return "empty"
+    return f"`{default.lower() if default in {'True', 'False'} else default}`"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -387,7 +393,12 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Return a table cell; a `|` inside code would end it, so that code is written as HTML."""
+
+    def escaped(code: re.Match[str]) -> str:
+        return f"<code>{html.escape(code[1], quote=False).replace('|', '&#124;')}</code>"
+
+    return re.sub(r"`([^`]*\|[^`]*)`", escaped, text).replace("|", "&#124;").replace("\n", " ")
 
 
 def _prose(text: str) -> str:

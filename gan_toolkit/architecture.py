@@ -33,17 +33,27 @@ class Judged:
     heads: Mapping[str, Tensor] = field(default_factory=dict)
     """Further outputs by name: class logits of ACGAN, codes of InfoGAN."""
 
+    def widened(self) -> Judged:
+        """Return the same verdict in float32: losses are not computed in less."""
+        return Judged(
+            self.logits.float(),
+            None if self.features is None else self.features.float(),
+            {name: head.float() for name, head in self.heads.items()},
+        )
+
 
 class Architecture(Options):
     """Options that build named networks and play them. The plugin kind `architecture`.
 
     `sample_range` is what the networks want images in; data is normalised to it on the device.
-    `ema` names the networks that are averaged; `exports` names those that a bundle holds.
+    `ema` names the networks that are averaged; `exports` names those that a bundle holds;
+    `conditions` names the fields of a batch that `generate` reads: labels, input images.
     """
 
     sample_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     ema: ClassVar[tuple[str, ...]] = ("generator",)
     exports: ClassVar[tuple[str, ...]] = ("generator",)
+    conditions: ClassVar[tuple[str, ...]] = ()
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why these options cannot serve this data, one sentence a reason; empty if fine."""

@@ -114,12 +114,16 @@ def reachable(urls: Sequence[str], timeout_s: float) -> str | None:
     return None
 
 
+def _part(url: str, destination: Path) -> Path:
+    mirror = hashlib.sha256(url.encode()).hexdigest()[:8]
+    return destination.with_name(f".{destination.name}.{mirror}.part")
+
+
 def _from_mirror(
     url: str, remote: Remote, destination: Path, progress: Progress, stall_s: float
 ) -> Path:
     """Return a finished and checked `.part`. Raises `_Failed`."""
-    mirror = hashlib.sha256(url.encode()).hexdigest()[:8]
-    part = destination.with_name(f".{destination.name}.{mirror}.part")
+    part = _part(url, destination)
     resumed = part.exists()
     for attempt in range(TRIES):
         try:

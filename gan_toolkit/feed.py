@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gan_toolkit.architecture import Architecture
-from gan_toolkit.data import Batch, DataSpec, EndlessSource, Source, Stored
+from gan_toolkit.data import LABEL, Batch, DataSpec, EndlessSource, Source, Stored
 from gan_toolkit.options import Options, Schedule, Scheduled
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.state import TrainState
@@ -76,15 +76,33 @@ class Feed:
                 )
         return moves, drawn
 
+    def conditions(self, n: int) -> Batch:
+        """Return what `n` fixed samples are conditioned on beside labels: the first real rows."""
+        names = set(self.recipe.arch.conditions) - {LABEL}
+        if not names:
+            return {}
+        if self.spec.length is None:
+            rows = self._normalised(self._draw_rows(n, stream(self.recipe.plan.seed, "conditions")))
+        else:
+            rows = self._normalised(self._gather(torch.arange(n) % self.spec.length))
+        return {name: rows[name] for name in names}
+
     def reals(self, position: int) -> Batch:
         """Return the batch that starts after `position` real images, normalised, on the device."""
         batch = self.recipe.plan.batch
         if self.spec.length is None:
-            generator = stream(self.recipe.plan.seed, "data", position)
-            rows = cast(EndlessSource, self._source).draw(batch, generator)
+            rows = self._draw_rows(batch, stream(self.recipe.plan.seed, "data", position))
         else:
-            indices = self._indices(position, batch, self.spec.length)
-            rows = cast(Source, self._source).gather(indices.to(self.device, non_blocking=True))
+            rows = self._gather(self._indices(position, batch, self.spec.length))
+        return self._normalised(rows)
+
+    def _gather(self, indices: Tensor) -> Batch:
+        return cast(Source, self._source).gather(indices.to(self.device, non_blocking=True))
+
+    def _draw_rows(self, n: int, generator: torch.Generator) -> Batch:
+        return cast(EndlessSource, self._source).draw(n, generator)
+
+    def _normalised(self, rows: Batch) -> Batch:
         return {
             name: self.spec.fields[name].normalise(tensor.to(self.device, non_blocking=True))
             for name, tensor in rows.items()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_toolkit import bundle
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.data import DataSpec
+from gan_toolkit.data import Batch, DataSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.pictures import to_images
@@ -50,6 +50,7 @@ class Generator:
         *,
         seed: int = 0,
         labels: Sequence[int | str] | int | str | None = None,
+        given: Batch | None = None,
         first: int = 0,
         progress: Callable[[int], None] = lambda _: None,
     ) -> Tensor:
@@ -57,8 +58,9 @@ class Generator:
 
         Images are [n, C, H, W], vectors [n, d], in the range of `spec.sample`. Sample i of a seed
         is the same bits whatever `n` and `first` are. `labels`: class names or numbers, one for
-        all or one each; left out, sample i has class i modulo the number of classes. Raises
-        `UsageError` for an unknown class.
+        all or one each; left out, sample i has class i modulo the number of classes. `given`:
+        what else the model is conditioned on, rows [n, …] by field. Raises `UsageError` for an
+        unknown class or a missing condition.
         """
         if n < 0 or first < 0 or seed < 0:
             raise UsageError("n, first and seed must not be negative.")
@@ -70,6 +72,7 @@ class Generator:
             seed=seed,
             s=architecture_scalars(self._architecture, self.description.nimg, fraction=1.0),
             labels=label_numbers(self.spec, labels, n),
+            given=given,
             first=first,
             progress=progress,
         )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from gan_toolkit.problems import branches, is_model, sentences
+from gan_toolkit.problems import branches, is_model, sentences, sound
 
 __all__ = ["Field", "OptionInfo", "Options", "Schedule", "Scheduled", "options_of", "validate"]
 
@@ -93,14 +93,13 @@ def validate(
         return cls.model_validate(dict(values))
     except ValidationError as error:
         found = error.errors(include_url=False)
-    # Checks between fields run only where every field is sound: try once more without the bad ones.
-    bad = {item["loc"][0] for item in found if item["loc"]}
-    try:
-        cls.model_validate({key: value for key, value in values.items() if key not in bad})
-    except ValidationError as error:
-        if bad:
-            found += [item for item in error.errors(include_url=False) if not item["loc"]]
     problems += sentences(cls, found, where)
+    if all(item["loc"] for item in found):  # what fields say of each other is not yet looked at
+        try:
+            cls.model_validate(sound(cls, found, values))
+        except ValidationError as error:
+            between = [item for item in error.errors(include_url=False) if not item["loc"]]
+            problems += sentences(cls, between, where)
     return None
 
 

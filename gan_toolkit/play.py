@@ -86,12 +86,10 @@ class Play:
         return self._gradients(self.fakes[SAMPLE], self.fake_logits, "fake_gradients")
 
     def judge(self, batch: Batch) -> Judged:
-        """Return the verdict on any batch; logits are float32 or wider whatever the precision."""
+        """Return the verdict on any batch, float32 or wider whatever the precision."""
         with self._precision():
             judged = self.architecture.judge(self.networks, batch, self.s)
-        if judged.logits.dtype not in {torch.bfloat16, torch.float16}:
-            return judged
-        return Judged(judged.logits.float(), judged.features, judged.heads)
+        return judged.widened() if self._autocast else judged
 
     def _leaf(self, batch: Batch, need: str) -> Batch:
         if need not in self._needs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,22 @@ def sentences(cls: type[BaseModel], items: Iterable[Item], where: str) -> list[s
         if not _is_unmeant_branch(item)
         for sentence in _told(item, _place(cls, item["loc"]), where)
     ]
+
+
+def sound(
+    cls: type[BaseModel], items: Iterable[Item], values: Mapping[str, object]
+) -> dict[str, Any]:  # Any: TOML nests freely
+    """Return the values without those that errors are about."""
+    kept = copy.deepcopy(dict(values))
+    for item in items:
+        keys = _place(cls, item["loc"]).keys
+        *path, last = keys[:-1] if item["type"] == "missing" and len(keys) > 1 else keys
+        table: Any = kept  # Any: as above
+        for step in path:
+            table = table.get(step) if isinstance(table, dict) else None
+        if isinstance(table, dict):
+            table.pop(last, None)
+    return kept
 
 
 def branches(annotation: object) -> list[Any]:  # Any: whatever can stand in an annotation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,18 @@ class Run:
             path = parent / f"{stem}-{number}"
         return path
 
-    def lock(self) -> filelock.BaseFileLock:
+    @contextmanager
+    def locked(self) -> Iterator[None]:
         """Hold the run against a second trainer. Raises `RunError` when another process has it."""
         lock = filelock.FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout as error:
             raise RunError(f"Another process is training '{self.path}'. Stop it first.") from error
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def recipe_path(self) -> Path:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_toolkit.architecture import Architecture, Scalars
-from gan_toolkit.data import LABEL, SAMPLE, DataSpec
+from gan_toolkit.data import LABEL, SAMPLE, Batch, DataSpec
 from gan_toolkit.errors import UsageError, did_you_mean
 from gan_toolkit.streams import stream
 
@@ -29,19 +29,21 @@ def draw_samples(
     seed: int,
     s: Scalars,
     labels: Tensor | None = None,
+    given: Batch | None = None,
     first: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Tensor:
     """Return samples `first` … `first + n - 1` of `seed`: [n, …], float32, on the CPU.
 
-    `labels` [n] conditions them; sample i of labelled data without it has class i modulo the
-    number of classes.
+    What the architecture's `conditions` name is taken from `labels` [n], where sample i has class
+    i modulo the number of classes when they are left out, and from `given`, rows [n, …] by field.
+    Raises `UsageError` for a condition that is missing.
     """
     if n == 0:
         return torch.empty(0, *spec.sample.shape)
     device = next((p.device for net in networks.values() for p in net.parameters()), None)
     device = device or torch.device("cpu")
-    conditions = _conditions(spec, n, labels, first)
+    conditions = _conditions(architecture, spec, n, labels, given or {}, first)
     draws = architecture.draws(spec)
     rows = []
     start, end = first - first % BLOCK, first + n
@@ -50,7 +52,7 @@ def draw_samples(
             name: draw.sample(BLOCK, stream(seed, "sample", base // BLOCK, name)).to(device)
             for name, draw in draws.items()
         }
-        batch = {LABEL: _padded(conditions, base - first).to(device)} if spec.classes else {}
+        batch = {name: _padded(c, base - first).to(device) for name, c in conditions.items()}
         made = architecture.generate(networks, inputs, batch, s)[SAMPLE]
         rows.append(made[max(first - base, 0) : end - base].float().cpu())
         progress(min(base + BLOCK, end) - first)
@@ -85,15 +87,25 @@ def _class_number(spec: DataSpec, label: int | str) -> int:
     )
 
 
-def _conditions(spec: DataSpec, n: int, labels: Tensor | None, first: int) -> Tensor:
-    if labels is not None:
-        return labels
-    return torch.arange(first, first + n) % max(len(spec.classes), 1)
+def _conditions(
+    architecture: Architecture,
+    spec: DataSpec,
+    n: int,
+    labels: Tensor | None,
+    given: Batch,
+    first: int,
+) -> Batch:
+    in_turn = torch.arange(first, first + n) % max(len(spec.classes), 1)
+    have = {**given, LABEL: in_turn if labels is None else labels}
+    missing = sorted(set(architecture.conditions) - have.keys())
+    if missing:
+        raise UsageError(f"This model turns {', '.join(missing)} into samples; give {missing[0]}.")
+    return {name: have[name] for name in architecture.conditions}
 
 
-def _padded(labels: Tensor, offset: int) -> Tensor:
-    """Rows `offset` … `offset + BLOCK` of `labels`, zero where there are none: [BLOCK]."""
-    block = torch.zeros(BLOCK, dtype=torch.int64)
-    have = labels[max(offset, 0) : max(offset + BLOCK, 0)]
+def _padded(rows: Tensor, offset: int) -> Tensor:
+    """Rows `offset` … `offset + BLOCK` of `rows`, zero where there are none: [BLOCK, …]."""
+    block = torch.zeros(BLOCK, *rows.shape[1:], dtype=rows.dtype)
+    have = rows[max(offset, 0) : max(offset + BLOCK, 0)].cpu()
     block[max(-offset, 0) :][: len(have)] = have
     return block

@@ -78,7 +78,7 @@ class Trainer:
         is full; in each case the newest checkpoint is good and the message says how to go on.
         """
         plan, state, length = self.recipe.plan, self.state, self.recipe.plan.length
-        with run.lock(), Signals() as signals, _disk(run.path, "the last checkpoint is intact"):
+        with Signals() as signals, _disk(run.path, "the last checkpoint is intact"):
             self._clock = time.monotonic()
             self._lap = (state.nimg, self._clock)
             self.observer.began(run.path, state.step, length)
@@ -147,6 +147,7 @@ class Trainer:
             s=architecture_scalars(
                 recipe.arch, state.nimg, state.step / recipe.plan.span, self.device
             ),
+            given=self.feed.conditions(GRID_SAMPLES),
         )
         path = run.sample_path(state.step)
         facts = {"seed": 0, "step": state.step, "architecture": recipe.names["arch"]}

@@ -69,14 +69,20 @@ def train_request(
     observer = observer or Observer()
     catalogue = Catalogue.discover(plugins)
     if resume is not None:
-        return _resume(find_run(resume), request, catalogue, observer)
+        if minutes is not None:
+            raise UsageError("--resume takes --steps or --kimg; a run in --minutes is a new one.")
+        run = find_run(resume)
+        with run.locked():
+            _resume(run, request, catalogue, observer)
+        return run
     ready = prepare(request, catalogue, observer)
     if minutes is not None:
         ready = ready.lasting(minutes, observer)
     trainer = ready.trainer(observer)
     stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
     run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
-    trainer.run(run)
+    with run.locked():
+        trainer.run(run)
     return run
 
 
@@ -97,7 +103,8 @@ class Ready:
         seconds = self.trainer(Observer()).measure(steps=8)
         steps = max(1, int(minutes * 60 * (1 - MINUTES_KEPT_BACK) / seconds))
         observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
-        return dataclasses.replace(self, recipe=_with_plan(self.recipe, steps=steps, kimg=None))
+        recipe = _with_plan(self.recipe, steps=steps, planned_steps=steps)
+        return dataclasses.replace(self, recipe=recipe)
 
 
 def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready:
@@ -154,7 +161,7 @@ def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue)
     return Ready(recipe, source, plugin.distribution)
 
 
-def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer) -> Run:
+def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer) -> None:
     if request.arch or request.recipe:
         raise UsageError("--resume continues a run as it is; leave --arch and --recipe out.")
     found = run.newest(observer.warn)
@@ -187,7 +194,6 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
     trainer = _ready(recipe, source, catalogue).trainer(observer)
     trainer.resume(run)
     trainer.run(run)
-    return run
 
 
 def _changed(run: Run, request: Request, catalogue: Catalogue) -> Recipe:

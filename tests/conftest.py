@@ -1,4 +1,4 @@
-"""Fixtures that several folders share: the command line in this process, plugins made on the spot."""
+"""What several folders share: the command line in this process, plugins made on the spot."""
 
 from __future__ import annotations
 
@@ -121,8 +121,7 @@ def _no_switch_is_left_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     if torch := sys.modules.get("torch"):  # training sets these for the whole process
         torch.set_flush_denormal(False)
-        if torch.are_deterministic_algorithms_enabled():
-            torch.use_deterministic_algorithms(mode=False)
+        torch.set_deterministic_debug_mode("default")
 
 
 @pytest.fixture
@@ -171,9 +170,7 @@ def gantk(
 
 
 @pytest.fixture
-def install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Path]]:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
     """Return a function that installs a distribution with one plugin module: `(dist, name, code)`.
 
     It is as real as `pip install` makes one: a module and its metadata on `sys.path`.

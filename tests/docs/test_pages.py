@@ -127,7 +127,7 @@ def test_every_snippet_is_shown_on_a_page() -> None:
     files = {
         path.relative_to(snippets).as_posix()
         for path in snippets.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not any(part.startswith((".", "__pyc")) for part in path.parts)
     }
     assert shown == files
 

@@ -94,7 +94,10 @@ BAD_SETTINGS = [
     (["--set", "ema=3"], "ema: must be a table, got 3."),
     (["--set", "ema.ramp=-1"], "ema.ramp: must be greater than or equal to 0, got -1."),
     (["--set", "updates.generator.starts_at=4"], "starts_at = 4 lies beyond the last step, 4."),
-    (["--set", "updates.generator.terms=adversarial"], "must be an array, [ … ], got 'adversarial'"),
+    (
+        ["--set", "updates.generator.terms=adversarial"],
+        "must be an array, [ … ], got 'adversarial'",
+    ),
     (["--set", "compute.engine=magic"], "compute.engine: must be 'eager', got 'magic'."),
     (["--set", "seed=9223372036854775808"], "seed: must be less than 9223372036854775808"),
 ]

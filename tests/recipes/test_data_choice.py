@@ -80,7 +80,8 @@ def test_none_at_hand_lists_every_reason(catalogue: Catalogue, tmp_path: Path) -
 
     assert str(raised.value) == (
         "None of the recipe's data sets can be had:"
-        "\n  - absent was passed over: it is on the moon." * 1
+        "\n  - absent was passed over: it is on the moon."
+        * 1
         + "\n  - absent was passed over: it is on the moon.\nName one with --data."
     )
 

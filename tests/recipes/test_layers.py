@@ -8,20 +8,8 @@ import pytest
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.errors import RecipeError
-from gan_toolkit.options import Options
-from gan_toolkit.recipe import Recipe
+from gan_toolkit.recipe import Ema, Recipe
 from gan_toolkit.resolve import Request, resolve
-
-
-class Anything(Options):
-    """One option of every TOML type."""
-
-    whole: int = 0
-    real: float = 0.0
-    yes: bool = False
-    text: str = ""
-    list: tuple[int, ...] = ()
-    table: dict[str, float] = {}
 
 
 @pytest.mark.parametrize(
@@ -164,6 +152,6 @@ def test_a_new_length_forgets_the_old_span_of_schedules(
     assert resolve(Request(recipe=str(file), settings={"steps": 50}), catalogue).plan.span == 50
 
 
-def test_options_are_frozen_and_say_so() -> None:
+def test_options_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Anything().whole = 3  # type: ignore[misc]  # that is the point
+        Ema().ramp = 3.0  # type: ignore[misc]  # that is the point

@@ -40,7 +40,7 @@ update = st.fixed_dictionaries(
         "terms": st.just(["adversarial.fake", "second"]),
     },
 )
-length = st.one_of(
+length: st.SearchStrategy[Values] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"steps": st.integers(10, 10**9)}),
     st.fixed_dictionaries({"kimg": st.floats(1e4, 1e9)}),
@@ -79,7 +79,7 @@ def again(recipe: Recipe, catalogue: Catalogue) -> Recipe:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=plans, length=length, first=update, second=update, width=st.integers(1, 64))
-def test_a_resolved_recipe_is_a_fixed_point(  # noqa: PLR0917
+def test_a_resolved_recipe_is_a_fixed_point(
     toy_code: str, plan: Values, length: Values, first: Values, second: Values, width: int
 ) -> None:
     catalogue = catalogue_of(toy_code)
@@ -106,13 +106,11 @@ def test_a_resolved_recipe_is_a_fixed_point(  # noqa: PLR0917
     assert again(recipe, catalogue).toml() == recipe.toml()
 
 
-def test_every_shipped_recipe_is_a_fixed_point() -> None:
-    catalogue = Catalogue.discover()
+def test_every_shipped_recipe_is_a_fixed_point(catalogue: Catalogue) -> None:
     for name in catalogue.names("recipe"):
-        for data in catalogue.names("data")[:1]:
-            recipe = resolve(Request(recipe=name, data=data, sets=["data.path=x"][:0]), catalogue)
+        recipe = resolve(Request(recipe=name, data="points"), catalogue)
 
-            assert again(recipe, catalogue) == recipe
+        assert again(recipe, catalogue) == recipe
 
 
 def test_a_resolved_recipe_names_every_option(catalogue: Catalogue) -> None:

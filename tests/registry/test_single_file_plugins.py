@@ -52,7 +52,7 @@ def test_a_file_that_fails_is_an_error_that_says_why(
     file = tmp_path / name
     file.write_text(code, encoding="utf-8")
 
-    with pytest.raises(PluginError, match="Plugin file '.*' fails: ") as raised:
+    with pytest.raises(PluginError, match=r"Plugin file '.*' fails: ") as raised:
         Catalogue.discover([file])
 
     assert str(file) in str(raised.value)

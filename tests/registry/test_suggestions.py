@@ -77,7 +77,7 @@ def test_a_class_label_has_its_near_misses_suggested() -> None:
     fields = {"sample": FieldSpec(shape=(1, 8, 8)), "label": FieldSpec(shape=(), classes=("cat",))}
     spec = DataSpec(name="pets", fields=fields)
 
-    with pytest.raises(UsageError, match="No class 'cta'. Did you mean 'cat'?"):
+    with pytest.raises(UsageError, match=r"No class 'cta'. Did you mean 'cat'?"):
         label_numbers(spec, "cta", 1)
 
 

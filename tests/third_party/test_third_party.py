@@ -63,7 +63,8 @@ def test_it_is_listed_with_its_distribution(environment: Path) -> None:
     listed = json.loads(gantk(environment, "plugins", "--json").stdout)
     (found,) = [plugin for plugin in listed if plugin["distribution"] == "gantk-example"]
     assert found["version"] == "1.2.3"
-    assert found["adds"] == ["architecture tiny", "loss squared", "recipe tiny"]
+    adds = [(each["kind"], each["name"]) for each in found["adds"]]
+    assert adds == [("architecture", "tiny"), ("loss", "squared"), ("recipe", "tiny")]
     assert found["problem"] == ""
 
 

