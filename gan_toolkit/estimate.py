@@ -28,10 +28,12 @@ class Estimate:
         """Return the estimate as a person reads it."""
         sizes = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         many = f"{self.samples:,}" if self.samples else "endless"
+        classes = f"{self.classes} classes" if self.classes else "no classes"
+        length = f"about {self.minutes:.1f} minutes" if self.minutes >= 1 else "under a minute"
         return [
             f"parameters: {sizes}",
-            f"data: {self.data}, {many} samples of {list(self.shape)}, {self.classes} classes",
-            f"time: {self.ms_per_step:.1f} ms a step, about {self.minutes:.1f} minutes in all",
+            f"data: {self.data}, {many} samples of {list(self.shape)}, {classes}",
+            f"time: {self.ms_per_step:.1f} ms a step, {length} in all",
             f"memory: about {self.memory_mib} MiB at the peak",
         ]
 

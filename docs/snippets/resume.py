@@ -3,7 +3,7 @@ import gan_toolkit
 run = gan_toolkit.train(
     arch="dcgan",
     data="digits",
-    settings={"steps": 200, "arch.width": 16},
+    settings={"steps": 200},
     out="runs/short",
 )
 run = gan_toolkit.train(resume="runs/short", settings={"steps": 300})

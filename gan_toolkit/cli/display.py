@@ -39,15 +39,14 @@ class Display(Observer):
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self._print(f"warning: {text}")
+        self._print(f"gantk: warning: {text}")
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """Show a preparation."""
         live = self._start()
         if live is None:
             if self._due():
-                share = f" {100 * done // total} %" if total else ""
-                self._print(f"{what}: {done}{share}")
+                self._print(f"{what}: {done} of {total}" if total else f"{what}: {done}")
             return
         from rich.progress import TaskID
 

@@ -16,7 +16,7 @@ def gantk_components() -> Iterable[Component]:
             "architecture",
             "dcgan",
             "gantk_dcgan.networks:DCGAN",
-            "Strided convolutions and batch norm, any size that halves evenly",
+            "Strided convolutions and batch norm, images of any size from 8×8",
             paper=paper,
             licence="MIT",
         ),

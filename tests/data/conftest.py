@@ -1,4 +1,4 @@
-"""Folders of their own for every test, a real web server, and the data that may be on this machine."""
+"""Folders of their own for every test, a real web server, and the real data if it is here."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ def disk_of(size: int) -> Iterator[None]:
 def test_a_full_disk_is_named_and_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
     destination = tmp_path / "file.bin"
     url = serve({"/f": whole()}) + "/f"
-    with disk_of(100_000), pytest.raises(DataError, match="no space is left.*GANTK_CACHE"):
+    with disk_of(100_000), pytest.raises(DataError, match=r"no space is left.*GANTK_CACHE"):
         fetch(remote(url), destination, advice=ADVICE)
     assert not destination.exists()
     assert leftovers(destination) == []
