@@ -17,12 +17,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from gan_toolkit.architecture import Architecture
-from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.catalogue import SINGLE_FILE, Catalogue
 from gan_toolkit.data import DataSpec
 from gan_toolkit.errors import BundleError, UnknownName
 from gan_toolkit.files import replaced, write_tensors
 from gan_toolkit.options import Field, Options, validate
 from gan_toolkit.recipe import Values
+from gan_toolkit.streams import global_stream
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -108,10 +109,13 @@ def rebuild(
     try:
         cls = catalogue.load("architecture", name)
     except UnknownName as error:
+        advice = (
+            "It came from a single-file plugin; name that file with --plugin."
+            if description.distribution == SINGLE_FILE
+            else f"Install it with `pip install {description.distribution}`."
+        )
         raise BundleError(
-            f"'{path}' needs the architecture '{name}', which no installed plugin brings. "
-            f"Install it with `pip install {description.distribution}`, or name its file with "
-            "--plugin."
+            f"'{path}' needs the architecture '{name}', which no installed plugin brings. {advice}"
         ) from error
     problems: list[str] = []
     architecture = validate(cls, description.options, where="options", problems=problems)
@@ -120,7 +124,8 @@ def rebuild(
     problems = architecture.refusals(description.data)
     if problems:
         raise BundleError(f"'{path}' describes data that '{name}' refuses: {' '.join(problems)}")
-    built = architecture.networks(description.data, description.stage)
+    with global_stream(0, "rebuild"):  # initial weights are replaced; the caller's draws are not
+        built = architecture.networks(description.data, description.stage)
     networks = {key: built[key].eval() for key in architecture.exports}
     expected = {
         f"{key}.{entry}": tensor

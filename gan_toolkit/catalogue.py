@@ -21,7 +21,7 @@ from gan_toolkit.errors import PluginError, UnknownName, UsageError
 from gan_toolkit.plugin import KINDS, PROJECT, Component
 
 SINGLE_FILE = "single file"
-"""What stands for the distribution of a `--plugin` file."""
+"""What stands for the distribution of a plugin that was named with `--plugin`."""
 HEAVY = ("torch", "numpy", "huggingface_hub")
 """Modules that a listing must not import; a plugin that does is blamed by name."""
 
@@ -186,7 +186,9 @@ def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
     except (Exception, SystemExit) as error:  # whatever a plugin raises, the rest go on
         manager.unregister(name=name)
         if plugin.distribution == SINGLE_FILE:
-            raise PluginError(f"Plugin file '{plugin.file}' fails: {_reason(error)}.") from error
+            raise PluginError(
+                f"Plugin file '{plugin.file}' fails: {_reason(error)}. GANTK_DEBUG=1 shows where."
+            ) from error
         problem = f"it failed to load and is left out: {_reason(error)}."
         return dataclasses.replace(plugin, problem=problem)
     file = str(getattr(module, "__file__", plugin.file))

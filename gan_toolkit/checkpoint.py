@@ -18,7 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from gan_toolkit.errors import CheckpointError
+from gan_toolkit.errors import CheckpointError, RunError
 from gan_toolkit.files import new_folder, write_tensors
 from gan_toolkit.state import Tensors
 
@@ -119,8 +119,10 @@ def _manifest(path: Path) -> Manifest:
         if text != _render(body):  # every byte counts, white space too
             raise CheckpointError(f"{MANIFEST} does not match its checksum")
         if body["format"] != FORMAT:
-            raise CheckpointError(
-                f"it has format {body['format']}, this version reads {FORMAT}; update gan-toolkit"
+            raise RunError(  # not damage: nothing may be set aside for it
+                f"'{path}' has checkpoint format {body['format']}, "
+                f"this gan-toolkit reads {FORMAT}. "
+                "Use the version that wrote it, or a newer one."
             )
     except FileNotFoundError as error:
         raise CheckpointError(f"{MANIFEST} is missing") from error

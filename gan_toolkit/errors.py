@@ -46,15 +46,18 @@ class UnknownName(UsageError):
 class RecipeError(UsageError):
     """Everything that is wrong with a recipe, one line a problem."""
 
-    def __init__(self, problems: Sequence[str], *, origin: str = "the recipe") -> None:
+    def __init__(
+        self,
+        problems: Sequence[str],
+        *,
+        origin: str = "the recipe",
+        hint: str = "Mend these, then try `gantk train … --dry-run`; `gantk show architecture "
+        "NAME` lists every option.",
+    ) -> None:
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        super().__init__(
-            f"{count} in {origin}:{lines}\n"
-            "Mend these, then try `gantk train … --dry-run`; `gantk show architecture NAME` "
-            "lists every option."
-        )
+        super().__init__(f"{count} in {origin}:{lines}\n{hint}")
 
 
 class PluginError(GantkError):

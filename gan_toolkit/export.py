@@ -58,15 +58,14 @@ def card(generator: Generator) -> str:
 
 ![Sixty-four samples of seed 0](samples.png)
 
-A generator of {shape} samples, trained with
-[gan-toolkit](https://pypi.org/project/gan-toolkit/) on {about.nimg / 1000:.1f} thousand real
-images; {parameters:,} parameters.
+A generator of {shape} samples, trained with gan-toolkit on {about.nimg / 1000:.1f} thousand real
+samples; {parameters:,} parameters.
 
 ```python
 import gan_toolkit
 
 generator = gan_toolkit.load("PATH_TO_THIS_FOLDER")
-images = generator.images(16, seed=0)
+samples = generator.sample(16, seed=0)  # float32 {[16, *spec.sample.shape]}
 ```
 
 or `gantk sample PATH_TO_THIS_FOLDER -n 64 -o grid.png`. The architecture comes from the
@@ -80,6 +79,7 @@ distribution `{about.distribution}`; no code is loaded from this folder.
 | data licence | {spec.licence or "not stated"} |
 | data fingerprint | `{spec.fingerprint[:16]}` |
 
-`recipe.toml` is the exact recipe: `gantk train --recipe recipe.toml`. No score was measured for
-this bundle.
+`recipe.toml` is the recipe without what belongs to a machine: where the data lies and what
+it ran on. `gantk train --recipe recipe.toml --data DATA` trains it again on your copy of the data. No
+score was measured for this bundle.
 """

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from gan_toolkit.data import FieldSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.files import new_folder, replaced, write_tensors
-from gan_toolkit.generator import Generator
 from gan_toolkit.pictures import picture, save_png, to_images
 
-Writer = Callable[[Path, Tensor, Generator, int], None]
-"""Writes samples of a generator and a seed to a path."""
+Facts = dict[str, str]
+"""What makes the samples again: seed, label, model."""
+Writer = Callable[[Path, Tensor, FieldSpec, Facts], None]
+"""Writes samples of a field to a path, with the facts inside."""
 
 
 def writer_for(out: Path) -> Writer:
@@ -29,31 +31,29 @@ def writer_for(out: Path) -> Writer:
     return kinds[out.suffix]
 
 
-def _grid(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
-    sheet = picture(samples, generator.spec.sample)
-    save_png(sheet, out, {"seed": seed, "n": len(samples), "model": generator.sha256})
+def _grid(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
+    save_png(picture(samples, field), out, {**facts, "n": len(samples)})
 
 
-def _folder(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
-    if len(generator.spec.sample.shape) != 3:
+def _folder(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
+    if len(field.shape) != 3:
         raise UsageError("This model makes vectors, not images; use .npz or .safetensors.")
     with new_folder(out) as folder:
-        for index, image in enumerate(to_images(samples, generator.spec.sample)):
-            facts = {"seed": seed, "index": index, "model": generator.sha256}
-            save_png(image, folder / f"seed{seed}-{index:06d}.png", facts)
+        for index, image in enumerate(to_images(samples, field)):
+            path = folder / f"seed{facts['seed']}-{index:06d}.png"
+            save_png(image, path, {**facts, "index": index})
 
 
-def _npz(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
+def _npz(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
+    del field
     out.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {"samples": samples.numpy(), **{name: np.array(fact) for name, fact in facts.items()}}
     with replaced(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file, samples=samples.numpy(), seed=np.int64(seed), model=np.str_(generator.sha256)
-        )
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _safetensors(out: Path, samples: Tensor, generator: Generator, seed: int) -> None:
+def _safetensors(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
+    del field
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced(out) as temporary:
-        write_tensors(
-            temporary, {"samples": samples}, {"seed": str(seed), "model": generator.sha256}
-        )
+        write_tensors(temporary, {"samples": samples}, facts)

@@ -85,6 +85,10 @@ class Play:
         """Gradient of the summed fake logits with respect to the fakes: [N, …], differentiable."""
         return self._gradients(self.fakes[SAMPLE], self.fake_logits, "fake_gradients")
 
+    def has(self, name: Literal["real", "fake"]) -> bool:
+        """Return whether a verdict was computed already."""
+        return name in vars(self)
+
     def judge(self, batch: Batch) -> Judged:
         """Return the verdict on any batch, float32 or wider whatever the precision."""
         with self._precision():

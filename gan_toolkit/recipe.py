@@ -201,7 +201,7 @@ def differences(old: Values, new: Recipe) -> tuple[list[str], list[str]]:
     harmless: list[str] = []
     before, after = flat(old), flat(new.values())
     for key in sorted(before.keys() | after.keys()):
-        if before.get(key) == after.get(key) or key in LENGTHS:
+        if before.get(key) == after.get(key) or key in {"steps", "kimg"}:
             continue
         sentence = f"{key}: {before.get(key, 'unset')!r} → {after.get(key, 'unset')!r}"
         (harmless if key in harmless_keys else grave).append(sentence)

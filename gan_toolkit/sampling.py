@@ -6,7 +6,8 @@ many were asked for nor how they are batched can change a bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,19 @@ from gan_toolkit.errors import UsageError, did_you_mean
 from gan_toolkit.streams import stream
 
 BLOCK = 64
+
+
+@contextmanager
+def at_rest(networks: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Put networks into eval mode for a while: looking at them must not change them."""
+    training = [network for network in networks.values() if network.training]
+    for network in training:
+        network.eval()
+    try:
+        yield
+    finally:
+        for network in training:
+            network.train()
 
 
 @torch.no_grad()
@@ -47,15 +61,16 @@ def draw_samples(
     draws = architecture.draws(spec)
     rows = []
     start, end = first - first % BLOCK, first + n
-    for base in range(start, end, BLOCK):
-        inputs = {
-            name: draw.sample(BLOCK, stream(seed, "sample", base // BLOCK, name)).to(device)
-            for name, draw in draws.items()
-        }
-        batch = {name: _padded(c, base - first).to(device) for name, c in conditions.items()}
-        made = architecture.generate(networks, inputs, batch, s)[SAMPLE]
-        rows.append(made[max(first - base, 0) : end - base].float().cpu())
-        progress(min(base + BLOCK, end) - first)
+    with at_rest(networks):
+        for base in range(start, end, BLOCK):
+            inputs = {
+                name: draw.sample(BLOCK, stream(seed, "sample", base // BLOCK, name)).to(device)
+                for name, draw in draws.items()
+            }
+            batch = {name: _padded(c, base - first).to(device) for name, c in conditions.items()}
+            made = architecture.generate(networks, inputs, batch, s)[SAMPLE]
+            rows.append(made[max(first - base, 0) : end - base].float().cpu())
+            progress(min(base + BLOCK, end) - first)
     return torch.cat(rows)
 
 

@@ -86,9 +86,8 @@ class TrainState:
         self._load(tensors, strict=True)
 
     def broken(self) -> list[str]:
-        """Return the names of weights and averages that hold NaN or infinity."""
-        weights = {k: t for k, t in self._flat() if k.startswith(FIXED)}
-        floating = {name: tensor for name, tensor in weights.items() if tensor.is_floating_point()}
+        """Return the names of tensors that hold NaN or infinity, optimisers' included."""
+        floating = {name: tensor for name, tensor in self._flat() if tensor.is_floating_point()}
         finite = torch.stack([tensor.isfinite().all() for tensor in floating.values()])
         return [name for name, fine in zip(floating, finite.tolist(), strict=True) if not fine]
 

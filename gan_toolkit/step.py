@@ -68,9 +68,11 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
             if update.terms is None or {name, f"{name}.{key}"} & set(update.terms):
                 total = total + value * term.every
                 state.readings.add(f"{move.name}.{name}.{key}", value.detach())
-    if update.role == "discriminator":
-        state.readings.add("accuracy.real", (play.real_logits > 0).float().mean())
-        state.readings.add("accuracy.fake", (play.fake_logits < 0).float().mean())
+    if update.role == "discriminator":  # a verdict nobody asked for is not worth a pass
+        if play.has("real"):
+            state.readings.add("accuracy.real", (play.real_logits > 0).float().mean())
+        if play.has("fake"):
+            state.readings.add("accuracy.fake", (play.fake_logits < 0).float().mean())
     return total
 
 
@@ -84,7 +86,8 @@ def _learn(state: TrainState, move: Move) -> None:
     rows = state.recipe.plan.batch // pieces
     for piece in range(pieces):
         total = objective(state, move, slice(piece * rows, (piece + 1) * rows))
-        (total / pieces).backward()
+        if total.requires_grad:  # a move without parts in this role leaves the weights alone
+            (total / pieces).backward()
     for group in optimiser.param_groups:
         group["lr"] = move.lr * group["rate"]
     optimiser.step()

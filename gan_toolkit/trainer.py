@@ -31,6 +31,7 @@ from gan_toolkit.sampling import draw_samples
 from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import step
+from gan_toolkit.streams import stream
 
 GRID_SAMPLES = 64
 
@@ -58,7 +59,7 @@ class Trainer:
 
     def start(self, path: Path) -> Run:
         """Make the run folder, with the checkpoint of step 0 in it, and return it."""
-        with _disk(path, "nothing was started"):
+        with _disk(path, "Nothing was started; free some space and try again."):
             run = Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
         self._saved_step = 0
         return run
@@ -78,16 +79,17 @@ class Trainer:
         is full; in each case the newest checkpoint is good and the message says how to go on.
         """
         plan, state, length = self.recipe.plan, self.state, self.recipe.plan.length
-        with Signals() as signals, _disk(run.path, "the last checkpoint is intact"):
+        go_on = (
+            f"The last checkpoint is intact: `gantk train --resume {run.path}`, with space freed."
+        )
+        with torch.random.fork_rng(), Signals() as signals, _disk(run.path, go_on):
             self._clock = time.monotonic()
             self._lap = (state.nimg, self._clock)
             self.observer.began(run.path, state.step, length)
             if state.step == 0:
                 self._draw(run)
             while state.step < length:
-                moves, new_images = self.feed.moves(state)
-                step(state, moves, new_images)
-                grown = state.grow()
+                grown = self._advance()
                 ended = state.step == length
                 stopped_by = 0 if ended else signals.caught  # asked once: what is said was done
                 if state.step % plan.log_every == 0 or ended:
@@ -112,10 +114,17 @@ class Trainer:
         times = []
         for _ in range(steps + 1):  # the first pays for allocation and is left out
             begun = time.perf_counter()
-            step(self.state, *self.feed.moves(self.state))
+            self._advance()
             self.state.readings.means()
             times.append(time.perf_counter() - begun)
         return min(times[1:])
+
+    def _advance(self) -> bool:
+        """Make one step; return whether the networks grew after it."""
+        # Our own draws are inputs; this is for networks that draw for themselves, as dropout does.
+        torch.manual_seed(stream(self.recipe.plan.seed, "step", self.state.step).initial_seed())
+        step(self.state, *self.feed.moves(self.state))
+        return self.state.grow()
 
     def _log(self, run: Run) -> None:
         state = self.state
@@ -209,8 +218,7 @@ class Trainer:
         bad = ""
         while self.state.step < last and not bad:
             self.state.readings.clear()
-            step(self.state, *self.feed.moves(self.state))
-            self.state.grow()
+            self._advance()
             means = self.state.readings.means()
             bad = next((n for n, mean in means.items() if not math.isfinite(mean)), "")
             bad = bad or next(iter(self.state.broken()), "")
@@ -233,13 +241,10 @@ def versions() -> dict[str, str]:
 
 
 @contextmanager
-def _disk(path: Path, kept: str) -> Iterator[None]:
+def _disk(path: Path, advice: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not is_full(error):
-            raise RunError(f"Cannot write to '{path}': {error.strerror or error}.") from error
-        raise RunError(
-            f"The disk under '{path}' is full; {kept}. Free some space, then "
-            f"`gantk train --resume {path}`."
-        ) from error
+        if is_full(error):
+            raise RunError(f"The disk under '{path}' is full. {advice}") from error
+        raise RunError(f"A file of '{path}' failed: {error}. {advice}") from error

@@ -43,7 +43,8 @@ def train(
     `data` is a data set's name, a path to images, or a tensor: images [N, C, H, W] as uint8 or as
     floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) when labelled.
     `settings` are recipe keys, dotted: `{"steps": 1000, "arch.width": 32}`. `minutes` chooses the
-    number of steps by timing a few. `resume` continues the run in that folder. Raises `GantkError`.
+    number of steps by timing a few. `resume` continues the run in that folder. Sets torch's threads
+    and its deterministic mode, and flushes denormals, in this process. Raises `GantkError`.
     """
     request = Request(
         recipe=recipe,
@@ -172,6 +173,7 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
         raise RecipeError(
             [f"{change}: this would no longer be the same run." for change in grave],
             origin=f"resuming '{run.path}'",
+            hint="Leave these as they were, or start a new run.",
         )
     for change in harmless:
         observer.warn(f"Resuming with a change: {change}.")

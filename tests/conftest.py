@@ -132,7 +132,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "toy.toml").write_text(RECIPE, encoding="utf-8")
     file = folder / "toy.py"
     file.write_text(TOY, encoding="utf-8")
-    # A test sees the bundled losses and the toy; whatever else is installed is not its business.
+    # Two plugins would open paths: the toy's is the one under test.
     monkeypatch.setenv("GANTK_DISABLE_PLUGINS", "images")
     yield file
     sys.modules.pop("gantk_plugin_toy", None)
@@ -203,5 +203,5 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 @pytest.fixture
 def toy_code() -> str:
-    """Return the toy plugin's code, but without its recipe: it lies beside no file."""
+    """Return the toy plugin's code, for a test that keeps its own file."""
     return TOY

@@ -80,7 +80,8 @@ class Display(Observer):
 
             self._live.update(TaskID(self._tasks["Training"]), figures=figures)
         elif self._due() or row["step"] == self._length:
-            self._print(f"step {row['step']}/{self._length}  {figures}  {self._left(row['step'])}")
+            told = [f"step {row['step']}/{self._length}", figures, self._left(row["step"])]
+            self._print("  ".join(filter(None, told)))
 
     def ended(self, path: Path, step: int) -> None:
         """Say what to do with the result."""
@@ -124,6 +125,8 @@ class Display(Observer):
         return True
 
     def _left(self, step: int) -> str:
+        if step >= self._length:
+            return ""
         first, begun = self._begun
         seconds = (time.monotonic() - begun) / max(step - first, 1) * (self._length - step)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"

@@ -55,7 +55,9 @@ class Extensible(TyperGroup):
         point = self.added.get(args[0])
         if args[0] not in self.commands and point is not None:
             try:
-                self.commands[args[0]] = typer.main.get_command(point.load())
+                added = point.load()
+                added.rich_markup_mode = None  # its help is as plain and quick as ours
+                self.commands[args[0]] = typer.main.get_command(added)
             except Exception as error:
                 raise PluginError(
                     f"The command '{args[0]}' of {_owner(point)} failed to load: "

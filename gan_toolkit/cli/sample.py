@@ -35,5 +35,6 @@ def sample(
     generator = load(model, plugins=plugin or ())
     with task("Sampling", n) as advance:
         samples = generator.sample(n, seed=seed, labels=label, progress=advance)
-    write(out, samples, generator, seed)
+    facts = {"seed": str(seed), "model": generator.sha256}
+    write(out, samples, generator.spec.sample, facts | ({"label": label} if label else {}))
     print(out)

@@ -20,39 +20,50 @@ if TYPE_CHECKING:
 def train(
     arch: Annotated[
         str | None,
-        typer.Option(help="Architecture.", autocompletion=names_of("architecture")),
+        typer.Option(metavar="NAME", help="Architecture.", autocompletion=names_of("architecture")),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            help="A data set's name, or a folder or archive of images.",
+            metavar="NAME|PATH",
+            help="A data set, or a folder or archive of images.",
             autocompletion=names_of("data"),
         ),
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="A shipped recipe's name or a TOML file.", autocompletion=names_of("recipe")
+            metavar="NAME|FILE",
+            help="A shipped recipe or a TOML file.",
+            autocompletion=names_of("recipe"),
         ),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one recipe key. Repeatable."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="New folder for the run.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="New folder for the run.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Decides every draw.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
-            help="Arithmetic of the networks: fp32 or bf16.",
+            metavar="fp32|bf16",
+            help="Arithmetic of the networks.",
             autocompletion=lambda: ["fp32", "bf16"],
         ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Length in steps.")] = None,
-    kimg: Annotated[float | None, typer.Option(help="Length in thousands of real images.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Length in steps.")] = None,
+    kimg: Annotated[
+        float | None, typer.Option(metavar="N", help="Length in thousands of real images.")
+    ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Length as time: times a few steps, then fixes a number.")
+        float | None,
+        typer.Option(metavar="N", help="Length as time: times a few steps, then fixes a number."),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue a run; --steps extends it.")
@@ -140,7 +151,7 @@ def _refuse_contradictions(
             if value not in {None, False}
         ]
     if problems:
-        raise RecipeError(problems, origin="the command")
+        raise RecipeError(problems, origin="the command", hint="See `gantk train --help`.")
 
 
 def _dry_run(request: Request, known: Catalogue, minutes: float | None, *, as_json: bool) -> None:

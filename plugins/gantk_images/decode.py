@@ -46,9 +46,10 @@ def header(content: bytes) -> Header:
     """Return what the file says of itself. Raises `Unreadable`."""
     with _opened(content) as image:
         height, width = image.height, image.width
+        bits = _bits(image)  # before anything makes Pillow decode, as a PNG's EXIF does
         if image.format != "TIFF" and image.getexif().get(EXIF_ORIENTATION, 1) >= 5:
             height, width = width, height  # Pillow turns a TIFF itself
-        return Header((height, width), _channels(image), _bits(image), image.format or "")
+        return Header((height, width), _channels(image), bits, image.format or "")
 
 
 def pixels(
@@ -81,23 +82,31 @@ def _opened(content: bytes) -> Iterator[ImageFile]:
     except Unreadable:
         raise
     except UnidentifiedImageError as error:
-        raise Unreadable(f"it is none of {', '.join(FORMATS)}, whatever its name says") from error
+        raise Unreadable(f"it cannot be read as {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large() from error
     except Exception as error:
         raise Unreadable(f"it is damaged ({str(error) or type(error).__name__})") from error
 
 
 def _check_size(image: Image.Image) -> None:
-    from PIL import Image as pillow  # noqa: N813  # the module, beside its class
-
     width, height = image.size
     if min(width, height) < SMALLEST_SIDE:
         raise Unreadable(f"it has {height}x{width} pixels; a side needs {SMALLEST_SIDE}")
-    most = pillow.MAX_IMAGE_PIXELS
-    if max(width, height) > LARGEST_SIDE or (most is not None and width * height > most):
-        raise Unreadable(
-            f"it claims {height}x{width} pixels; a side may have {LARGEST_SIDE}"
-            + (f" and an image {most}" if most is not None else "")
-        )
+    if max(width, height) > LARGEST_SIDE or width * height > _most_pixels():
+        raise _too_large()
+
+
+def _most_pixels() -> int:
+    from PIL import Image
+
+    return Image.MAX_IMAGE_PIXELS or LARGEST_SIDE**2
+
+
+def _too_large() -> Unreadable:
+    return Unreadable(
+        f"it claims too many pixels; a side may have {LARGEST_SIDE}, an image {_most_pixels()}"
+    )
 
 
 def _has_alpha(image: Image.Image) -> bool:

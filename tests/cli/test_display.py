@@ -85,6 +85,8 @@ def test_plain_rows_keep_their_distance_but_the_last_one_comes(
 
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
     assert [line.split()[1] for line in lines] == ["50/200", "200/200"]
+    assert lines[0].endswith(" left")
+    assert lines[1].endswith("of fakes")
 
 
 def test_a_resumed_run_says_where_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,7 @@ def test_any_shape_in_any_chunks_gives_the_same_pack(
 ) -> None:
     shutil.rmtree(home, ignore_errors=True)
     data = np.random.default_rng(seed).integers(0, 256, (sum(sizes), *shape)).astype(np.uint8)
-    chunks = [(chunk, []) for chunk in np.split(data, np.cumsum(sizes)[:-1])]
+    chunks: list[Chunk] = [(chunk, []) for chunk in np.split(data, np.cumsum(sizes)[:-1])]
     split = packed.pack("split", chunks, shape=shape)
     whole = packed.pack("whole", [(data, [])], shape=shape)
     assert split.labels is None

@@ -210,6 +210,7 @@ def test_flags_that_contradict_each_other_are_told_together(gantk: Gantk) -> Non
     )
 
     assert answer.stderr.startswith("gantk: 5 problems in the command:\n")
+    assert answer.stderr.endswith("\nSee `gantk train --help`.\n")
 
 
 def test_a_long_wrong_value_is_not_repeated_whole(catalogue: Catalogue) -> None:

@@ -106,6 +106,7 @@ def test_left_out_the_length_is_640_kimg() -> None:
         (["compute.threads=1"], [], ["compute.threads: 0 → 1"]),
         (["steps=9"], [], []),
         (["kimg=9"], [], []),
+        (["planned_steps=9"], ["planned_steps: 'unset' → 9"], []),
     ],
 )
 def test_changes_are_told_apart_by_whether_they_touch_the_numbers(

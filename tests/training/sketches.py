@@ -48,6 +48,18 @@ class Plain(TwoNetworks):
         return mlp(D, 1)
 
 
+class Normed(TwoNetworks):
+    """Networks that remember (batch norm) and draw for themselves (dropout); no average."""
+
+    ema: ClassVar[tuple[str, ...]] = ()
+
+    def generator(self, spec: DataSpec) -> nn.Module:
+        return nn.Sequential(nn.Linear(self.latent, 16), nn.BatchNorm1d(16), nn.Linear(16, D))
+
+    def discriminator(self, spec: DataSpec) -> nn.Module:
+        return nn.Sequential(nn.Linear(D, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 1))
+
+
 class AuxiliaryClassifier(Architecture):
     """ACGAN: labels condition G, a second head of D names the class."""
 
@@ -338,6 +350,7 @@ class Endless(DataSet):
 def gantk_components() -> Iterable[Component]:
     architectures = {
         "plain": Plain,
+        "normed": Normed,
         "acgan": AuxiliaryClassifier,
         "infogan": Codes,
         "growing": Growing,

@@ -28,6 +28,7 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "scheduled": ("plain", {"updates.generator.optimiser.lr": {"start": 1e-2, "end": 0.0}}),
     "bfloat16": ("plain", {"compute.precision": "bf16"}),
     "no-average": ("plain", {"ema.half_life_kimg": 0.0}),
+    "dropout": ("normed", PLAIN),
     "rmsprop": ("plain", {"updates.discriminator.optimiser": {"name": "rmsprop", "lr": 1e-3}}),
     "sgd": ("plain", {"updates.generator.optimiser": {"name": "sgd", "momentum": 0.9}}),
     "acgan": ("acgan", {"terms.head": {"name": "class-head"}}),

@@ -93,10 +93,13 @@ def test_no_usable_checkpoint_is_an_error_that_says_how_to_start_again(saved: Pa
         newest(saved, "r", lambda _: None)
 
 
-def test_a_newer_format_is_named(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_format_is_named_and_nothing_is_set_aside(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoint, "FORMAT", 2)
-    with pytest.raises(CheckpointError, match="has format 1, this version reads 2"):
-        read(saved / "step-000000003")
+    with pytest.raises(RunError, match="has checkpoint format 1, this gan-toolkit reads 2"):
+        newest(saved, "r", pytest.fail)
+    assert not list(saved.glob("broken-*"))
 
 
 def test_a_run_resumes_exactly_from_the_checkpoint_before_a_broken_one(
@@ -166,7 +169,9 @@ class TestDiskFull:
             real(*args, **kwargs)
 
         monkeypatch.setattr(checkpoint, "write_tensors", write_tensors)
-        with pytest.raises(RunError, match=r"disk under .* is full; the last checkpoint is intact"):
+        with pytest.raises(
+            RunError, match=r"disk under .* is full\. The last checkpoint is intact"
+        ):
             sketch(out="full")
         monkeypatch.undo()
         path = whole.path.with_name("full")
@@ -191,7 +196,7 @@ class TestDiskFull:
         self, sketch: Sketch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(checkpoint, "write_tensors", self._full)
-        with pytest.raises(RunError, match="nothing was started"):
+        with pytest.raises(RunError, match="Nothing was started"):
             sketch(out="never")
         assert list(tmp_path.iterdir()) == []
 

@@ -122,9 +122,11 @@ def test_samples_are_written_as_grid_folder_npz_and_safetensors(
 ) -> None:
     samples = model.sample(5, seed=9)
     for name in ("grid.png", "folder", "x.npz", "x.safetensors"):
-        writer_for(tmp_path / name)(tmp_path / name, samples, model, 9)
+        facts = {"seed": "9", "label": "7", "model": model.sha256}
+        writer_for(tmp_path / name)(tmp_path / name, samples, model.spec.sample, facts)
     with Image.open(tmp_path / "grid.png") as grid:
         assert grid.info["gantk:seed"] == "9"
+        assert grid.info["gantk:label"] == "7"
         assert grid.info["gantk:model"] == model.sha256
     pictures = sorted((tmp_path / "folder").iterdir())
     assert [p.name for p in pictures][:2] == ["seed9-000000.png", "seed9-000001.png"]
@@ -133,6 +135,7 @@ def test_samples_are_written_as_grid_folder_npz_and_safetensors(
         assert np.array_equal(np.asarray(image), np.asarray(model.images(4, seed=9)[3]))
     with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
         assert np.array_equal(arrays["samples"], samples.numpy())
+        assert arrays["seed"] == "9"
     assert torch.equal(load_file(tmp_path / "x.safetensors")["samples"], samples)
 
 

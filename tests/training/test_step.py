@@ -18,6 +18,7 @@ from gan_toolkit.checkpoint import listed, read
 from gan_toolkit.feed import Feed
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
+from gan_toolkit.sampling import draw_samples
 from gan_toolkit.step import step
 from gan_toolkit.streams import global_stream, stream
 from gan_toolkit.tensors import TensorData
@@ -171,3 +172,42 @@ def test_a_gradient_nobody_declared_is_refused(vectors: tuple[Tensor, Tensor]) -
     )
     with pytest.raises(RuntimeError, match="without naming it in `needs`"):
         _ = play.real_gradients
+
+
+class TestSideEffects:
+    """What looks on does not take part."""
+
+    def test_sampling_a_network_without_an_average_does_not_train_it(
+        self, vectors: tuple[Tensor, Tensor]
+    ) -> None:
+        one = trainer(vectors, "normed")
+        before = {k: v.clone() for k, v in one.state.networks["generator"].state_dict().items()}
+        draw_samples(one.recipe.arch, one.state.networks, one.state.spec, 9, seed=0, s={})
+        after = one.state.networks["generator"].state_dict()
+        assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+        assert one.state.networks["generator"].training
+
+    def test_a_move_without_parts_leaves_the_weights_alone(
+        self, vectors: tuple[Tensor, Tensor]
+    ) -> None:
+        settings = {"updates.generator.terms": ["zero"], "terms.zero": {"name": "r1r2"}}
+        one = trainer(vectors, settings=settings)
+        before = [weight.clone() for weight in one.state.weights["generator"]]
+        step(one.state, *one.feed.moves(one.state))
+        assert all(map(torch.equal, before, one.state.weights["generator"]))
+
+    def test_training_leaves_the_callers_generator_alone(
+        self, vectors: tuple[Tensor, Tensor], tmp_path: Path
+    ) -> None:
+        torch.manual_seed(1)
+        expected = torch.randn(3)
+        torch.manual_seed(1)
+        run = gan_toolkit.train(
+            arch="plain",
+            data=vectors,
+            settings={"steps": 2, "batch": 4},
+            plugins=[SKETCHES],
+            out=tmp_path / "run",
+        )
+        gan_toolkit.load(run.path, plugins=[SKETCHES])
+        assert torch.equal(torch.randn(3), expected)

@@ -1,0 +1,58 @@
+"""What `--resume` accepts beside it: another length and harmless keys, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+Gantk = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def resume(gantk: Gantk, toy: Path) -> Callable[..., CompletedProcess[str]]:
+    assert gantk("train", "--recipe", "toy", "--out", "r", "--plugin", toy).returncode == 0
+
+    def again(*arguments: str) -> CompletedProcess[str]:
+        return gantk("train", "--resume", "r", "--plugin", toy, *arguments)
+
+    return again
+
+
+def test_a_finished_run_is_finished(resume: Gantk) -> None:
+    answer = resume()
+
+    assert (answer.returncode, answer.stdout) == (0, "r\n")
+
+
+@pytest.mark.parametrize("length", [("--steps", "6"), ("--kimg", "0.048"), ("--set", "steps=6")])
+def test_another_length_extends_a_run(resume: Gantk, tmp_path: Path, length: tuple[str]) -> None:
+    answer = resume(*length)
+
+    assert answer.returncode == 0
+    assert "warning" not in answer.stderr
+    assert "Done: 6 steps." in answer.stderr
+    recipe = (tmp_path / "r/recipe.toml").read_text(encoding="utf-8")
+    assert "steps = 6\nplanned_steps = 4\n" in recipe, "schedules keep the span they had"
+
+
+def test_harmless_changes_are_warned_of(resume: Gantk) -> None:
+    answer = resume("--set", "keep=9", "--set", "compute.threads=1", "--steps", "5")
+
+    assert answer.returncode == 0
+    assert "gantk: warning: Resuming with a change: keep: 3 → 9.\n" in answer.stderr
+
+
+def test_changes_of_the_numbers_are_named_and_refused(resume: Gantk) -> None:
+    answer = resume("--set", "batch=4", "--set", "arch.width=5", "--precision", "bf16")
+
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        "gantk: 3 problems in resuming 'r':\n"
+        "  - arch.width: 4 → 5: this would no longer be the same run.\n"
+        "  - batch: 8 → 4: this would no longer be the same run.\n"
+        "  - compute.precision: 'fp32' → 'bf16': this would no longer be the same run.\n"
+        "Leave these as they were, or start a new run.\n"
+    )
