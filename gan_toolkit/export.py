@@ -79,7 +79,7 @@ distribution `{about.distribution}`; no code is loaded from this folder.
 | data licence | {spec.licence or "not stated"} |
 | data fingerprint | `{spec.fingerprint[:16]}` |
 
-`recipe.toml` is the recipe without what belongs to a machine: where the data lies and what
-it ran on. `gantk train --recipe recipe.toml --data DATA` trains it again on your copy of the data. No
-score was measured for this bundle.
+`recipe.toml` is the recipe without what belongs to a machine: where the data lies, what it ran on.
+`gantk train --recipe recipe.toml --data DATA` trains it again on your copy of the data. No score
+was measured for this bundle.
 """
