@@ -17,20 +17,22 @@ import logging
 import math
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gan_toolkit.files import new_folder, replaced, sweep
 from gan_toolkit.options import Field, Options
 from gan_toolkit.places import cache_folder, locked, writing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
-Chunk = tuple["NDArray[np.uint8]", Sequence[int]]
+Chunk = tuple[NDArray[np.uint8], Sequence[int]]
 """Rows [n, …] and their n labels; no labels for unlabelled data."""
 
 FORMAT = 1
@@ -77,9 +79,10 @@ def seen(stamp: str) -> str | None:
 def remember(stamp: str, key: str) -> None:
     """Note that files with this `stamp` lead to the pack `key`."""
     path = _home() / "seen" / stamp
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as temporary:
-        temporary.write_text(key, encoding="ascii")
+    with writing(path.parent, "an index"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(path) as temporary:
+            temporary.write_text(key, encoding="ascii")
 
 
 def open_pack(key: str) -> Pack | None:
@@ -88,7 +91,6 @@ def open_pack(key: str) -> Pack | None:
     The samples are mapped copy-on-write: rows are read from disk when used, and writing to the
     tensor never reaches the file.
     """
-    import numpy as np
     import torch
 
     folder = _home() / key
@@ -148,8 +150,6 @@ def _fill(
     classes: tuple[str, ...],
     notes: Iterable[str],
 ) -> None:
-    import numpy as np
-
     digest, count, labels = hashlib.sha256(), 0, [np.empty(0, "<i8")]
     with (folder / SAMPLES).open("wb") as file:
         for rows, row_labels in chunks:
@@ -206,7 +206,7 @@ def _reread(folder: Path, about: About) -> About | None:
     if fingerprint(about.shape, about.classes, *hashes) != about.fingerprint:
         return None
     moved = about.model_copy(update={"times_ns": _times(folder)})
-    with replaced(folder / ABOUT) as temporary:
+    with suppress(OSError), replaced(folder / ABOUT) as temporary:  # a cache may be read-only
         temporary.write_text(moved.model_dump_json(indent=1), encoding="utf-8")
     return moved
 

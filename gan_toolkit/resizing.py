@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 
 def bicubic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -15,9 +13,6 @@ def bicubic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     Bicubic (a = -0.5) and antialiased when shrinking, in Pillow's integer arithmetic, so that the
     result and its fingerprint do not depend on the processor.
     """
-    import numpy as np
-    from PIL import Image
-
     resized = np.empty((len(images), side, side), np.uint8)
     for row, image in zip(resized, images, strict=True):
         row[:] = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)

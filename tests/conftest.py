@@ -9,9 +9,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from hypothesis import settings
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.cli import main
+
+settings.register_profile("gantk", deadline=None)  # nothing is gated on wall time
+settings.load_profile("gantk")
 
 TOY = '''
 """One file with the smallest of each kind."""

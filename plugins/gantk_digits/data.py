@@ -6,8 +6,13 @@ import hashlib
 from importlib.resources import files
 from typing import ClassVar
 
+import numpy as np
+from PIL import Image
+
 from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
 from gan_toolkit.options import Field
+from gan_toolkit.packed import fingerprint
+from gan_toolkit.resizing import bicubic
 
 SIDE = 8
 CLASSES = tuple("0123456789")
@@ -33,12 +38,7 @@ class Digits(DataSet):
 
     def open(self, progress: Progress = silent) -> Stored:
         """Return the digits: `sample` uint8 [1797, 1, R, R], `label` int64 [1797]."""
-        import numpy as np
         import torch
-        from PIL import Image
-
-        from gan_toolkit.packed import fingerprint
-        from gan_toolkit.resizing import bicubic
 
         del progress
         folder = files(__package__)

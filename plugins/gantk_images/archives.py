@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import lzma
 import re
 import stat
@@ -21,7 +20,7 @@ from typing import IO, BinaryIO, cast
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError
 from gan_toolkit.places import cache_folder, writing
-from gantk_images.files import LARGEST, Files, Unreadable, chosen, readable
+from gantk_images.files import LARGEST, Files, Unreadable, chosen, printable, readable
 
 MOST_MEMBERS = 10_000_000
 LARGEST_RATIO = 200
@@ -111,7 +110,7 @@ def _tar(place: Path, file: IO[bytes]) -> Iterator[Files]:
             return file.read(size)
 
     names, ignored = chosen(members)
-    yield Files(names, ignored, read, lambda: _digest(place))
+    yield Files(names, ignored, read)
 
 
 def _tar_members(place: Path, archive: tarfile.TarFile) -> dict[str, tuple[int, int]]:
@@ -146,7 +145,7 @@ def _zip(place: Path) -> Iterator[Files]:
                 raise Unreadable(f"it is damaged within the archive ({error})") from error
 
         names, ignored = chosen(members)
-        yield Files(names, ignored, read, lambda: _digest(place))
+        yield Files(names, ignored, read)
 
 
 def _zip_members(place: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -179,17 +178,12 @@ def _safe_name(place: Path, name: str) -> str:
     parts = [part for part in plain.split("/") if part not in {"", "."}]
     if plain.startswith("/") or ".." in parts or re.match("[A-Za-z]:/", plain):
         raise _unsafe(place, name, "points out of the archive")
-    return "/".join(parts)
+    return printable("/".join(parts))
 
 
 def _check_count(place: Path, count: int) -> None:
     if count >= MOST_MEMBERS:
         raise DataError(f"'{place}' holds more than {MOST_MEMBERS} files. {BY_HAND}")
-
-
-def _digest(place: Path) -> str:
-    with place.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _damaged(place: Path, why: str) -> DataError:

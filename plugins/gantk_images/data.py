@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Literal
 
 from pydantic import field_validator
@@ -12,7 +13,7 @@ from gan_toolkit import packed
 from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
 from gan_toolkit.options import LOCAL, Field
 from gantk_images.decode import LARGEST_SIDE, SMALLEST_SIDE, Policy, Size
-from gantk_images.files import located, opened, stamp
+from gantk_images.files import digest, located, opened, stamp
 from gantk_images.layout import lay_out
 from gantk_images.packing import pack_images
 
@@ -41,9 +42,9 @@ class Folder(DataSet):
         "stop", description="what to do about damaged images; all are named either way"
     )
 
-    @field_validator("resolution")
+    @field_validator("resolution", mode="before")  # before: one message, not one for each type
     @classmethod
-    def _is_a_size(cls, value: int | str) -> int | str:
+    def _is_a_size(cls, value: object) -> object:
         sides = _sides(value)
         if sides is not None and not SMALLEST_SIDE <= min(sides) <= max(sides) <= LARGEST_SIDE:
             raise ValueError(f"a side has {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
@@ -71,14 +72,17 @@ class Folder(DataSet):
         key = packed.seen(known)
         pack = packed.open_pack(key) if key else None
         if pack is None:
-            with opened(place, progress) as files:
-                layout = lay_out(files.names, self.split, self.path)
-                key = packed.name_of(images=files.digest(), options=options)
-                pack = packed.open_pack(key) or pack_images(key, files, layout, self, progress)
+            key = packed.name_of(images=digest(place, progress), options=options)
+            pack = packed.open_pack(key) or self._packed(key, place, progress)
             packed.remember(known, key)
         for note in pack.about.notes:
             _log.warning("%s", note)
         return self._stored(pack)
+
+    def _packed(self, key: str, place: Path, progress: Progress) -> packed.Pack:
+        with opened(place, progress) as files:
+            layout = lay_out(files.names, self.split, self.path)
+            return pack_images(key, files, layout, self, progress)
 
     def _stored(self, pack: packed.Pack) -> Stored:
         fields = {SAMPLE: FieldSpec(shape=pack.about.shape, low=-1.0, high=1.0)}
@@ -90,12 +94,10 @@ class Folder(DataSet):
         return Stored(spec, rows, flip=self.flip)
 
 
-def _sides(resolution: int | str) -> Size | None:
-    """Return (height, width), or None for an empty string."""
-    if isinstance(resolution, int):
-        return resolution, resolution
-    if not resolution:
+def _sides(resolution: object) -> Size | None:
+    """Return (height, width), or None for an empty string. Raises `ValueError` for no size."""
+    if resolution == "":
         return None
-    if not (match := re.fullmatch(r"(\d+)(?:x(\d+))?", resolution)):
+    if not (match := re.fullmatch(r"(\d+)(?:x(\d+))?", str(resolution))):
         raise ValueError("write a side such as 64, or HEIGHTxWIDTH such as 48x64")
     return int(match[1]), int(match[2] or match[1])

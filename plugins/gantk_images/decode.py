@@ -10,15 +10,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from gantk_images.files import Unreadable
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
-    from PIL.ImageFile import ImageFile
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST_SIDE = 16384
@@ -56,9 +55,6 @@ def pixels(
     content: bytes, channels: int, size: Size | None = None, policy: Policy = "crop"
 ) -> NDArray[np.uint8]:
     """Return the image as uint8 [C, H, W], resized to `size` if given. Raises `Unreadable`."""
-    import numpy as np
-    from PIL import ImageOps
-
     with _opened(content) as image:
         shown = ImageOps.exif_transpose(_eight_bits(image))
         shown = _with_channels(shown, channels)
@@ -71,8 +67,6 @@ def pixels(
 @contextmanager
 def _opened(content: bytes) -> Iterator[ImageFile]:
     """Yield the image; whatever a damaged file makes a decoder raise becomes `Unreadable`."""
-    from PIL import Image, UnidentifiedImageError
-
     if not content:
         raise Unreadable("the file is empty")
     try:
@@ -98,8 +92,6 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _most_pixels() -> int:
-    from PIL import Image
-
     return Image.MAX_IMAGE_PIXELS or LARGEST_SIDE**2
 
 
@@ -127,9 +119,6 @@ def _bits(image: ImageFile) -> int:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Return a deep grey image with the high 8 of its 16 bits; Pillow itself does so for colour."""
-    import numpy as np
-    from PIL import Image as pillow  # noqa: N813  # the module, beside its class
-
     if image.mode == "F":
         raise Unreadable("its pixels are floating-point numbers; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
@@ -137,29 +126,24 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 0xFFFF:
         raise Unreadable("its pixels have more than 16 bits; save it with 8 or 16")
-    reduced = pillow.fromarray((values >> 8).astype(np.uint8))
+    reduced = Image.fromarray((values >> 8).astype(np.uint8))
     reduced.getexif().update(image.getexif())
     return reduced
 
 
 def _with_channels(image: Image.Image, channels: int) -> Image.Image:
-    from PIL import Image as pillow  # noqa: N813  # the module, beside its class
-
     if channels == 4:
         return image.convert("RGBA")
     if _has_alpha(image):
-        white = pillow.new("RGBA", image.size, "white")
-        image = pillow.alpha_composite(white, image.convert("RGBA"))
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
     return image.convert("L" if channels == 1 else "RGB")
 
 
 def _resized(image: Image.Image, size: Size, policy: Policy) -> Image.Image:
     """Return the image in `size`, bicubic, antialiased when shrinking."""
-    from PIL import Image as pillow  # noqa: N813  # the module, beside its class
-    from PIL import ImageOps
-
     target = (size[1], size[0])
-    how = pillow.Resampling.BICUBIC
+    how = Image.Resampling.BICUBIC
     if policy == "crop":
         return ImageOps.fit(image, target, how)
     if policy == "pad":

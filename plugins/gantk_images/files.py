@@ -33,8 +33,6 @@ class Files:
     """How many files of which suffix are no images."""
     read: Callable[[str], bytes]
     """Content by name, from any thread. Raises `Unreadable`."""
-    digest: Callable[[], str]
-    """SHA-256 that changes whenever a name or a content does."""
 
 
 def chosen(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -57,7 +55,7 @@ def opened(place: Path, progress: Progress) -> Iterator[Files]:
     from gantk_images.archives import opened_archive
 
     with (
-        nullcontext(_in_folder(place, progress))
+        nullcontext(_in_folder(place))
         if place.is_dir()
         else opened_archive(place, progress) as files
     ):
@@ -79,6 +77,11 @@ def located(path: str) -> Path:
     )
 
 
+def printable(name: str) -> str:
+    """Return a file name that is valid text, even where the system's bytes are not."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def stamp(place: Path) -> list[tuple[str, int, int]]:
     """Return names, sizes and times: the same as long as nobody touched `place`."""
     with readable(place):
@@ -88,6 +91,23 @@ def stamp(place: Path) -> list[tuple[str, int, int]]:
             return [(str(place.resolve()), 0, 0), *sorted(entries)]
         status = place.stat()
         return [(str(place.resolve()), status.st_size, status.st_mtime_ns)]
+
+
+def digest(place: Path, progress: Progress) -> str:
+    """Return a SHA-256 that changes with any name or content. Reads everything."""
+    with readable(place):
+        if not place.is_dir():
+            with place.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        files, total = _in_folder(place), hashlib.sha256()
+        for done, name in enumerate(files.names):
+            try:
+                content = hashlib.sha256(files.read(name)).hexdigest()
+            except Unreadable as reason:
+                content = str(reason)
+            total.update(f"{name}\0{content}\0".encode())
+            progress("Looking for changes", done + 1, len(files.names))
+        return total.hexdigest()
 
 
 @contextmanager
@@ -104,7 +124,7 @@ def readable(place: Path) -> Iterator[None]:
         raise DataError(f"'{error.filename or place}' cannot be read: {error.strerror}.") from error
 
 
-def _in_folder(place: Path, progress: Progress) -> Files:
+def _in_folder(place: Path) -> Files:
     with readable(place):
         found = _scan(place)
     names, ignored = chosen(found)
@@ -118,18 +138,7 @@ def _in_folder(place: Path, progress: Progress) -> Files:
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
 
-    def digest() -> str:
-        total = hashlib.sha256()
-        for done, name in enumerate(names):
-            try:
-                content = hashlib.sha256(read(name)).hexdigest()
-            except Unreadable as reason:
-                content = str(reason)
-            total.update(f"{name}\0{content}\0".encode("utf-8", "surrogateescape"))
-            progress("Looking for changes", done + 1, len(names))
-        return total.hexdigest()
-
-    return Files(names, ignored, read, digest)
+    return Files(names, ignored, read)
 
 
 def _scan(place: Path) -> dict[str, tuple[Path, os.stat_result]]:
@@ -144,7 +153,7 @@ def _scan(place: Path) -> dict[str, tuple[Path, os.stat_result]]:
         visited.add(real)
         with os.scandir(folder) as entries:
             for entry in entries:
-                name = f"{prefix}{entry.name}"
+                name = f"{prefix}{printable(entry.name)}"
                 if entry.is_dir():
                     if not is_hidden(entry.name):
                         pending.append((Path(entry.path), f"{name}/"))

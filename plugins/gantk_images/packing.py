@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gan_toolkit import packed
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError
-from gan_toolkit.places import cache_folder
+from gan_toolkit.places import cache_folder, writing
 from gantk_images.decode import Header, Policy, Size, header, pixels
 from gantk_images.files import Files, Unreadable
 from gantk_images.layout import Layout
 from gantk_images.threads import in_order
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from gantk_images.data import Folder
 
 FILES_AT_ONCE = 256
@@ -103,7 +103,6 @@ def _decoded(
     progress: Progress,
 ) -> Iterator[tuple[NDArray[np.uint8], list[str]]]:
     """Yield rows [n, C, H, W] and their names, in order; what has none goes to `bad`."""
-    import numpy as np
 
     def decode(names: Sequence[str]) -> list[NDArray[np.uint8] | str]:
         results: list[NDArray[np.uint8] | str] = []
@@ -148,7 +147,8 @@ def _common_size(headers: Iterable[Header], place: str) -> Size:
 
 def _check_room(needed: int) -> None:
     home = cache_folder()
-    home.mkdir(parents=True, exist_ok=True)
+    with writing(home, "packed data"):
+        home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
     if needed > free:
         raise DataError(

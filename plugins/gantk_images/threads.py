@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from PIL import Image
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -23,8 +25,6 @@ def in_order(
     work: Callable[[Sequence[Item]], Result], items: Sequence[Item], batch: int
 ) -> Iterator[Result]:
     """Yield `work` of every `batch` items, in their order, computed only a little ahead."""
-    from PIL import Image
-
     Image.init()  # not from several threads at once
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     running: deque[Future[Result]] = deque()

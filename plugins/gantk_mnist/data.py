@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gan_toolkit import packed
 from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
 from gan_toolkit.errors import DataError
 from gan_toolkit.options import Field
+from gan_toolkit.resizing import bicubic
 from gantk_mnist.files import SHA256, content, obtain, where
 from gantk_mnist.idx import parse_idx
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 SIDE = 28
 PADDED = 32
@@ -103,10 +103,6 @@ class MNIST(DataSet):
 
 def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Return images [N, 28, 28] as [N, side, side]."""
-    import numpy as np
-
-    from gan_toolkit.resizing import bicubic
-
     if side == SIDE:
         return images
     if side == PADDED:

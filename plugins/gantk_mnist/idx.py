@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gan_toolkit.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 UINT8 = 0x08
 
@@ -20,8 +18,6 @@ def parse_idx(content: bytes, dimensions: int, name: str) -> NDArray[np.uint8]:
 
     Raises `DataError` when `content` is of another kind, shorter or longer than it says.
     """
-    import numpy as np
-
     header = 4 + 4 * dimensions
     if len(content) < header:
         raise DataError(f"{name} is cut short: {len(content)} bytes hold no IDX header.")

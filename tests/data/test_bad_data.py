@@ -21,6 +21,7 @@ from PIL import Image
 
 from gan_toolkit.errors import DataError
 from gantk_images import archives, decode, files
+from gantk_images.check import check
 from gantk_images.data import Folder
 
 
@@ -468,3 +469,33 @@ def test_pillows_own_limit_counts_as_an_error(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
     with pytest.raises(files.Unreadable, match=r"it claims too many pixels; .* an image 50"):
         decode.header(GOOD)
+
+
+def gzipped_tar(tmp_path: Path) -> Path:
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(whole_tar(tmp_path), mtime=0))
+    return tmp_path / "a.tar.gz"
+
+
+def plain_tar(tmp_path: Path) -> Path:
+    (tmp_path / "a.tar").write_bytes(whole_tar(tmp_path)[: 1024 * 9])
+    return tmp_path / "a.tar"
+
+
+@pytest.mark.parametrize("make", [a_zip, plain_tar, gzipped_tar, one_image])
+def test_any_damage_is_a_clear_error_or_does_no_harm(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    whole = make(tmp_path).read_bytes()
+    (tmp_path / "fuzz").mkdir()
+    random = np.random.default_rng(0)
+    for i in range(150):
+        content = bytearray(whole)
+        for at in random.integers(0, len(content), 1 + i % 4):
+            content[at] = random.integers(0, 256)
+        end = len(content) if i % 3 else int(random.integers(1, len(content)))
+        path = tmp_path / "fuzz" / make(tmp_path).name
+        path.write_bytes(content[:end])
+        try:
+            check(str(path if make is not one_image else path.parent))
+        except DataError as error:
+            assert str(path) in str(error)  # noqa: PT017  # both outcomes are facts
