@@ -41,7 +41,7 @@ def export_bundle(
             tomli_w.dumps(generator.description.recipe), encoding="utf-8"
         )
         samples = generator.sample(SAMPLES, seed=0)
-        sheet = picture(samples, generator.spec.sample, enlarge_to=512)
+        sheet = picture(samples, generator.spec.sample)
         save_png(sheet, folder / "samples.png", {"seed": 0, "model": generator.sha256})
         (folder / "README.md").write_text(card(generator), encoding="utf-8")
     return path

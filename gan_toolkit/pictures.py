@@ -15,6 +15,8 @@ from torch import Tensor
 from gan_toolkit.data import FieldSpec
 from gan_toolkit.files import replaced
 
+LOOKED_AT = 600
+"""Pixels that a grid may have along its longer side before it is left at its own size."""
 CHANNELS = (1, 2, 3, 4)
 """Grey, grey with alpha, RGB, RGBA."""
 
@@ -59,15 +61,15 @@ def scatter(points: Tensor, *, size: int = 512) -> Image.Image:
     return sheet
 
 
-def picture(samples: Tensor, field: FieldSpec, *, enlarge_to: int = 0) -> Image.Image:
+def picture(samples: Tensor, field: FieldSpec) -> Image.Image:
     """Return the natural picture of samples: a grid of images, or a scatter plot of points.
 
-    A grid narrower than `enlarge_to` pixels is enlarged by a whole factor, without smoothing.
+    A small grid is enlarged by a whole factor, without smoothing, to be looked at.
     """
     if len(field.shape) != 3 or field.shape[0] not in CHANNELS or field.low is None:
         return scatter(samples.flatten(1))
     sheet = grid(to_images(samples, field))
-    factor = max(1, enlarge_to // max(sheet.size))
+    factor = max(1, LOOKED_AT // max(sheet.size))
     return sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.NEAREST)
 
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from gan_toolkit.observer import Observer
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
+    from gan_toolkit.cli.live import Bars
     from gan_toolkit.run import Row
 
 QUIET_SECONDS = 10.0
@@ -27,8 +26,7 @@ class Display(Observer):
     """Shows a run."""
 
     def __init__(self) -> None:
-        self._live: Progress | None = None
-        self._tasks: dict[str, int] = {}
+        self._bars: Bars | None = None
         self._length = 0
         self._begun = (0, 0.0)
         self._said = 0.0
@@ -43,42 +41,30 @@ class Display(Observer):
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """Show a preparation."""
-        live = self._start()
-        if live is None:
-            if self._due():
-                self._print(f"{what}: {done} of {total}" if total else f"{what}: {done}")
-            return
-        from rich.progress import TaskID
-
-        if what not in self._tasks:
-            self._tasks[what] = live.add_task(what, total=total, figures="")
-        live.update(TaskID(self._tasks[what]), completed=done, total=total)
+        bars = self._start()
+        if bars is not None:
+            bars.move(what, done, total)
+        elif self._due():
+            self._print(f"{what}: {done} of {total}" if total else f"{what}: {done}")
 
     def began(self, path: Path, step: int, length: int) -> None:
         """Print where the run is and start its bar."""
         self._print(f"Run: {path}" + (f" (from step {step})" if step else ""))
         self._length = length
         self._begun = (step, time.monotonic())
-        live = self._start()
-        if live is not None:
-            self._tasks["Training"] = live.add_task(
-                "Training", total=length, completed=step, figures=""
-            )
+        self._start()
+        self.advanced(step)
 
     def advanced(self, step: int) -> None:
         """Move the bar."""
-        if self._live is not None:
-            from rich.progress import TaskID
-
-            self._live.update(TaskID(self._tasks["Training"]), completed=step)
+        if self._bars is not None:
+            self._bars.move("Training", step, self._length)
 
     def row(self, row: Row) -> None:
         """Show the newest figures."""
         figures = _figures(row)
-        if self._live is not None:
-            from rich.progress import TaskID
-
-            self._live.update(TaskID(self._tasks["Training"]), figures=figures)
+        if self._bars is not None:
+            self._bars.tell(figures)
         elif self._due() or row["step"] == self._length:
             told = [f"step {row['step']}/{self._length}", figures, self._left(row["step"])]
             self._print("  ".join(filter(None, told)))
@@ -90,29 +76,20 @@ class Display(Observer):
 
     def close(self) -> None:
         """Take the live display down."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
 
-    def _start(self) -> Progress | None:
-        if self._live is None and sys.stderr.isatty():
-            from rich import progress
-            from rich.console import Console
+    def _start(self) -> Bars | None:
+        if self._bars is None and sys.stderr.isatty():
+            from gan_toolkit.cli.live import Bars
 
-            self._live = progress.Progress(
-                progress.TextColumn("{task.description}"),
-                progress.BarColumn(bar_width=24),
-                progress.MofNCompleteColumn(),
-                progress.TimeRemainingColumn(compact=True),
-                progress.TextColumn("{task.fields[figures]}"),
-                console=Console(stderr=True),
-            )
-            self._live.start()
-        return self._live
+            self._bars = Bars()
+        return self._bars
 
     def _print(self, text: str) -> None:
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
+        if self._bars is not None:
+            self._bars.print(text)
         else:
             with suppress(OSError):  # whoever read stderr has gone; the run goes on
                 print(text, file=sys.stderr, flush=True)

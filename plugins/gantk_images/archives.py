@@ -141,7 +141,7 @@ def _zip(place: Path) -> Iterator[Files]:
         def read(name: str) -> bytes:
             try:
                 return archive.read(members[name])
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            except Exception as error:  # damage makes zipfile raise nearly anything
                 raise Unreadable(f"it is damaged within the archive ({error})") from error
 
         names, ignored = chosen(members)

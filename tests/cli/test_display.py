@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def test_a_terminal_gets_a_live_display(monkeypatch: pytest.MonkeyPatch) -> None
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
 
     shown(Display())
 
@@ -107,6 +108,8 @@ def test_a_terminal_gets_a_live_display(monkeypatch: pytest.MonkeyPatch) -> None
     assert "\x1b[" in drawn
     assert "50/4000" in drawn
     assert "2.31 kimg/s  D real 0.512" in drawn
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+    assert re.search(r"50/4000 +(--:--|\d+:\d\d)", text), "the time left is not squeezed out"
     assert "odd" in drawn
     assert "Done: 4000 steps." in drawn
 

@@ -277,4 +277,4 @@ def test_the_command_samples_and_exports(
         assert not ended.value.code
     assert capsys.readouterr().out.split() == [str(folder), str(grid)]
     with Image.open(grid) as sheet:
-        assert sheet.size == (3 * 26 + 2, 3 * 18 + 2)
+        assert sheet.size == (7 * (3 * 26 + 2), 7 * (3 * 18 + 2))  # enlarged towards 600
