@@ -115,7 +115,8 @@ def rebuild(
             else f"Install it with `pip install {description.distribution}`."
         )
         raise BundleError(
-            f"'{path}' needs the architecture '{name}', which no installed plugin brings. {advice}"
+            f"'{path}' needs the architecture '{name}', which no installed plugin brings. "
+            + " ".join([advice, *catalogue.problems])
         ) from error
     problems: list[str] = []
     architecture = validate(cls, description.options, where="options", problems=problems)

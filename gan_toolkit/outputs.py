@@ -49,7 +49,7 @@ def _npz(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     arrays = {"samples": samples.numpy(), **{name: np.array(fact) for name, fact in facts.items()}}
     with replaced(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
 
 
 def _safetensors(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:

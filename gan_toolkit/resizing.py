@@ -15,5 +15,5 @@ def bicubic(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """
     resized = np.empty((len(images), side, side), np.uint8)
     for row, image in zip(resized, images, strict=True):
-        row[:] = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+        row[:] = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
     return resized

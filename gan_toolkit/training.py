@@ -14,7 +14,7 @@ from torch import Tensor
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import DataSet, EndlessSource, Source
-from gan_toolkit.errors import RecipeError, RunError, UsageError
+from gan_toolkit.errors import RecipeError, RunError, UsageError, did_you_mean
 from gan_toolkit.observer import Observer
 from gan_toolkit.recipe import Recipe, differences
 from gan_toolkit.resolve import Request, resolve
@@ -52,26 +52,28 @@ def train(
         data=TensorData.of(data) if isinstance(data, Tensor | tuple) else data,
         settings=settings or {},
     )
-    return train_request(
-        request, minutes=minutes, out=out, resume=resume, plugins=plugins, observer=observer
-    )
+    catalogue = Catalogue.discover(plugins)
+    observer = observer or Observer()
+    for problem in catalogue.problems:
+        observer.warn(problem)
+    return train_request(request, catalogue, observer, minutes=minutes, out=out, resume=resume)
 
 
 def train_request(
     request: Request,
+    catalogue: Catalogue,
+    observer: Observer,
     *,
     minutes: float | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
-    plugins: Iterable[str | Path] = (),
-    observer: Observer | None = None,
 ) -> Run:
     """Start the run that a request asks for, or resume one, and train it to its end."""
-    observer = observer or Observer()
-    catalogue = Catalogue.discover(plugins)
     if resume is not None:
-        if minutes is not None:
-            raise UsageError("--resume takes --steps or --kimg; a run in --minutes is a new one.")
+        if minutes is not None or out is not None:
+            raise UsageError(
+                "A resumed run stays in its folder and takes steps or kimg; leave out and minutes."
+            )
         run = find_run(resume)
         with run.locked():
             _resume(run, request, catalogue, observer)
@@ -150,8 +152,8 @@ def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue)
         with torch.device("meta"):
             networks = set(recipe.arch.networks(spec, recipe.arch.stage_at(0)))
         problems = [
-            f"updates.{name}.networks: '{recipe.names['arch']}' has no network '{asked}'; "
-            f"it has {', '.join(sorted(networks))}."
+            f"updates.{name}.networks: '{recipe.names['arch']}' has no network '{asked}'."
+            f"{did_you_mean(asked, networks)} It has: {', '.join(sorted(networks))}."
             for name, update in recipe.plan.updates.items()
             for asked in update.networks
             if asked not in networks

@@ -111,14 +111,7 @@ def train(
         return
     display = Display()
     try:
-        run = train_request(
-            request,
-            minutes=minutes,
-            out=out,
-            resume=resume,
-            plugins=plugin or (),
-            observer=display,
-        )
+        run = train_request(request, known, display, minutes=minutes, out=out, resume=resume)
     finally:
         display.close()
     if as_json:

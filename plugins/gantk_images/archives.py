@@ -10,7 +10,6 @@ import tarfile
 import tempfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
@@ -72,36 +71,25 @@ def _unpack(
 ) -> None:
     allowed = max(SMALL, place.stat().st_size * LARGEST_RATIO)
     done = 0
-    try:
-        with opener(place) as source:
-            while chunk := source.read(CHUNK):
-                done += len(chunk)
-                if done > allowed:
-                    raise _bomb(place)
-                with writing(cache_folder(), "an unpacked archive"):
-                    spool.write(chunk)
-                progress(f"Unpacking {place.name}", done, None)
-    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-        raise _damaged(place, str(error)) from error
+    with _told(place), opener(place) as source:
+        while chunk := source.read(CHUNK):
+            done += len(chunk)
+            if done > allowed:
+                raise _bomb(place)
+            with writing(cache_folder(), "an unpacked archive"):
+                spool.write(chunk)
+            progress(f"Unpacking {place.name}", done, None)
     spool.seek(0)
 
 
 @contextmanager
 def _tar(place: Path, file: IO[bytes]) -> Iterator[Files]:
     lock = threading.Lock()
-    try:
-        with tarfile.open(fileobj=cast(BinaryIO, file), mode="r:") as archive:
-            members = _tar_members(place, archive)
-            file.seek(archive.offset)
-            if file.read(BLOCK) != bytes(BLOCK):
-                raise _damaged(place, "it has no end mark")
-    except tarfile.ReadError as error:
-        if "unexpected end" in str(error):
-            raise _damaged(place, str(error)) from error
-        raise DataError(
-            f"'{place}' is no archive of images: neither zip nor tar, nor tar.gz, nor tar.xz. "
-            "Give a folder of images or such an archive."
-        ) from error
+    with _as_tar(place, file) as archive, _told(place):
+        members = _tar_members(place, archive)
+        file.seek(archive.offset)
+        if file.read(BLOCK) != bytes(BLOCK):
+            raise _damaged(place, "it has no end mark")
 
     def read(name: str) -> bytes:
         offset, size = members[name]
@@ -111,6 +99,16 @@ def _tar(place: Path, file: IO[bytes]) -> Iterator[Files]:
 
     names, ignored = chosen(members)
     yield Files(names, ignored, read)
+
+
+def _as_tar(place: Path, file: IO[bytes]) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=cast(BinaryIO, file), mode="r:")
+    except Exception as error:
+        raise DataError(
+            f"'{place}' is no archive of images: neither zip nor tar, nor tar.gz, nor tar.xz, or "
+            "its start is damaged. Give a folder of images or such an archive."
+        ) from error
 
 
 def _tar_members(place: Path, archive: tarfile.TarFile) -> dict[str, tuple[int, int]]:
@@ -131,10 +129,8 @@ def _tar_members(place: Path, archive: tarfile.TarFile) -> dict[str, tuple[int, 
 
 @contextmanager
 def _zip(place: Path) -> Iterator[Files]:
-    try:
+    with _told(place):
         archive = zipfile.ZipFile(place)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise _damaged(place, str(error)) from error
     with archive:
         members = _zip_members(place, archive)
 
@@ -170,6 +166,17 @@ def _zip_members(place: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Zip
     if total > max(SMALL, place.stat().st_size * LARGEST_RATIO):
         raise _bomb(place)
     return members
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    """Turn whatever a damaged archive makes its reader raise into a `DataError`."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        raise _damaged(place, str(error) or type(error).__name__) from error
 
 
 def _safe_name(place: Path, name: str) -> str:

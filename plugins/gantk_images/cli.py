@@ -22,7 +22,7 @@ def data() -> None:
 
 @app.command()
 def check(
-    path: Annotated[str, typer.Argument(help="Folder or archive of images.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Folder or archive of images.")],
     split: Annotated[str, typer.Option(help="Folder above the classes, such as train.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

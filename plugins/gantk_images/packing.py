@@ -45,7 +45,9 @@ def pack_images(
     shape = _shape(headers.values(), asked)
     _check_room(len(headers) * math.prod(shape))
     deep = sum(found.bits > 8 for found in headers.values())
-    notes = [f"{asked.path}: {deep} images have 16 bits a channel; the high 8 are kept."]
+    notes = [
+        f"{asked.path}: {deep} of {len(headers)} images have 16 bits a channel; the high 8 are kept."
+    ]
     if not deep:
         notes.clear()
     labels = dict(zip(layout.names, layout.labels, strict=True)) if layout.labels else {}
@@ -56,7 +58,9 @@ def pack_images(
         if bad and (asked.on_bad == "stop" or len(bad) == len(layout.names)):
             raise _cannot_use(bad, layout, asked.path)
         if bad:
-            notes.append(f"{asked.path}: {len(bad)} bad images are left out:{_listed(bad)}")
+            notes.append(
+                f"{asked.path}: {len(bad)} of {len(layout.names)} images are left out:{_listed(bad)}"
+            )
 
     return packed.pack(key, chunks(), shape=shape, classes=layout.classes, notes=notes)
 

@@ -337,7 +337,7 @@ BAD_PLACES: list[tuple[Callable[[Path], Path], str, str]] = [
     ),
     (
         loose_beside_classes,
-        "holds 1 images ('preview.png', …) beside the class folders cat, dog.",
+        "holds images ('preview.png', 1 in all) beside the class folders cat, dog.",
         "Move them into a class folder, or all images into one.",
     ),
     (
