@@ -52,7 +52,8 @@ def lay_out(names: Iterable[str], split: str, place: str) -> Layout:
     if folders and loose:
         raise DataError(
             f"'{place}' holds images ('{'/'.join(loose[0])}', {len(loose)} in all) beside the "
-            f"class folders {_listed(folders)}. Move them into a class folder, or all images into one."
+            f"class folders {_listed(folders)}. Move them into a class folder, or all images into "
+            "one."
         )
     if not split and folders and SPLITS.issuperset(name.lower() for name in folders):
         raise DataError(

@@ -45,11 +45,10 @@ def pack_images(
     shape = _shape(headers.values(), asked)
     _check_room(len(headers) * math.prod(shape))
     deep = sum(found.bits > 8 for found in headers.values())
-    notes = [
-        f"{asked.path}: {deep} of {len(headers)} images have 16 bits a channel; the high 8 are kept."
-    ]
-    if not deep:
-        notes.clear()
+    notes = []
+    if deep:
+        told = f"{deep} of {len(headers)} images have 16 bits a channel; the high 8 are kept."
+        notes.append(f"{asked.path}: {told}")
     labels = dict(zip(layout.names, layout.labels, strict=True)) if layout.labels else {}
 
     def chunks() -> Iterator[packed.Chunk]:
@@ -58,9 +57,8 @@ def pack_images(
         if bad and (asked.on_bad == "stop" or len(bad) == len(layout.names)):
             raise _cannot_use(bad, layout, asked.path)
         if bad:
-            notes.append(
-                f"{asked.path}: {len(bad)} of {len(layout.names)} images are left out:{_listed(bad)}"
-            )
+            told = f"{len(bad)} of {len(layout.names)} images are left out:{_listed(bad)}"
+            notes.append(f"{asked.path}: {told}")
 
     return packed.pack(key, chunks(), shape=shape, classes=layout.classes, notes=notes)
 
