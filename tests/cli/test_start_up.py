@@ -120,19 +120,18 @@ def test_root_help_names_a_plugins_verb_without_importing_it(
     assert "numpy" not in modules
 
 
-def cpu_seconds(*arguments: str) -> float:
+def cpu_seconds(*command: str) -> float:
     compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-c", "from gan_toolkit.cli import main; main()", *arguments],
-        env=compiled,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+    subprocess.run([sys.executable, *command], env=compiled, stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.parametrize(("arguments", "limit_s"), [(["--help"], 0.2), (["train", "--help"], 0.4)])
-def test_help_takes_little_cpu_time(arguments: list[str], limit_s: float) -> None:
-    assert any(cpu_seconds(*arguments) < limit_s for _ in range(10)), "the least of ten counts"
+@pytest.mark.parametrize(("arguments", "times"), [(["--help"], 16), (["train", "--help"], 32)])
+def test_help_costs_few_times_what_starting_python_costs(arguments: list[str], times: int) -> None:
+    """Python starts in 12 ms of an idle core, so these are 0.2 s and 0.4 s there."""
+    program = "from gan_toolkit.cli import main; main()"
+    pairs = [(cpu_seconds("-c", program, *arguments), cpu_seconds("-c", "pass")) for _ in range(8)]
+    ours, pythons = (min(column) for column in zip(*pairs, strict=True))
+    assert ours < times * pythons
