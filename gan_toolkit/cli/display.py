@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS = 10.0
 """Plain lines come at least this far apart."""
+PATIENCE_SECONDS = 2.0
+"""A preparation that ends sooner is not worth a plain line."""
 
 
 class Display(Observer):
@@ -30,6 +32,7 @@ class Display(Observer):
         self._length = 0
         self._begun = (0, 0.0)
         self._said = 0.0
+        self._preparing: dict[str, float] = {}
 
     def note(self, text: str) -> None:
         """Print a choice."""
@@ -42,9 +45,10 @@ class Display(Observer):
     def progress(self, what: str, done: int, total: int | None) -> None:
         """Show a preparation."""
         bars = self._start()
+        begun = self._preparing.setdefault(what, time.monotonic())
         if bars is not None:
             bars.move(what, done, total)
-        elif self._due():
+        elif time.monotonic() - begun >= PATIENCE_SECONDS and self._due():
             self._print(f"{what}: {done} of {total}" if total else f"{what}: {done}")
 
     def began(self, path: Path, step: int, length: int) -> None:

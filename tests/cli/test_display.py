@@ -49,6 +49,13 @@ def shown(display: Display) -> None:
     display.close()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let plain lines of a preparation come at once."""
+    monkeypatch.setattr("gan_toolkit.cli.display.PATIENCE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_plain_lines_hold_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
     shown(Display())
 
@@ -127,6 +134,13 @@ def test_a_short_task_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert not capsys.readouterr().err
 
 
+def test_a_preparation_of_a_moment_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    Display().progress("Looking for changes", 1, 5)
+
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_long_task_shows_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     with task("Sampling", 2000) as advance:
         advance(64)

@@ -52,7 +52,7 @@ TRAIN = ("train", "--dry-run", "--recipe", "toy")
         ),
         (
             (*TRAIN, "--set", 'updates.generator.networks=["genrator"]'),
-            "'toy' has no network 'genrator'. Did you mean 'generator'? It has: discriminator, generator.",
+            "'toy' has no network 'genrator'. Did you mean 'generator'? It has: ",
         ),
         (("list", "losses"), "No kind 'losses'. Did you mean 'loss'?"),
         (("show", "architectures", "dcgan"), "Did you mean 'architecture'?"),
