@@ -29,6 +29,8 @@ from gan_toolkit.trainer import versions
 
 HERE = Path(__file__).parent
 SAMPLES = 10_000
+SIDE = 32
+"""The tutorial's size; everything is judged after the same resizing to it and back."""
 
 
 def run(*arguments: str | Path) -> float:
@@ -68,7 +70,7 @@ def main() -> None:
         samples = gan_toolkit.load(folder / "run").sample(SAMPLES, seed=1)
         with np.load(tutorial) as archive:
             baseline = torch.from_numpy(archive["images"])
-        ours, theirs = score(judge, samples), score(judge, baseline)
+        ours, theirs = (score(judge, each, via=SIDE) for each in (samples, baseline))
         result = {
             "classifier_test_accuracy": round(
                 mnist_classifier.accuracy(judge, mnist_classifier.to_input(images), labels), 4
@@ -77,7 +79,7 @@ def main() -> None:
             "cores": os.cpu_count(),
             "gantk": shown(ours),
             "tutorial": shown(theirs),
-            "real_test_images": shown(score(judge, images)),
+            "real_test_images": shown(score(judge, images, via=SIDE)),
             "ratio": round(ours["frechet"] / theirs["frechet"], 3),
             "versions": versions(),
         }

@@ -50,7 +50,7 @@ class DCGAN(TwoNetworks):
         return Generator(spec.sample.shape, self.latent, self.width)
 
     def discriminator(self, spec: DataSpec) -> nn.Module:
-        """Return D: [N, C, H, W] → [N, 1, 1, 1] logits."""
+        """Return D: [N, C, H, W] → [N, 1] logits."""
         return Discriminator(spec.sample.shape, self.width)
 
 
@@ -61,8 +61,8 @@ class Generator(nn.Sequential):
         sizes = _sizes(shape)[::-1]
         widths = [width << place for place in reversed(range(len(sizes) - 1))]
         layers: list[nn.Module] = [
-            nn.Unflatten(1, (latent, 1, 1)),
-            nn.ConvTranspose2d(latent, widths[0], sizes[0], bias=False),
+            nn.Linear(latent, widths[0] * sizes[0][0] * sizes[0][1], bias=False),
+            nn.Unflatten(1, (widths[0], *sizes[0])),
         ]
         for (inner, outer), size in zip(
             itertools.pairwise([*widths, shape[0]]), sizes[1:], strict=True
@@ -91,7 +91,8 @@ class Discriminator(nn.Sequential):
             layers.append(nn.Conv2d(inner, outer, _kernel(size), stride=2, padding=1, bias=first))
             layers += [] if first else [nn.BatchNorm2d(outer)]
             layers.append(nn.LeakyReLU(0.2, inplace=True))
-        super().__init__(*layers, nn.Conv2d(widths[-1], 1, sizes[-1]))
+        flat = widths[-1] * sizes[-1][0] * sizes[-1][1]
+        super().__init__(*layers, nn.Flatten(), nn.Linear(flat, 1))
         self.apply(_initialise)
 
 
@@ -110,7 +111,7 @@ def _kernel(size: Size) -> Size:
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

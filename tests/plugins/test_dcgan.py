@@ -19,10 +19,10 @@ def spec(*shape: int) -> DataSpec:
 
 
 def maps(network: nn.Module, inputs: torch.Tensor) -> list[tuple[int, ...]]:
-    """Return the shapes that leave the convolutions, batch left out."""
+    """Return the shapes of G's first map and of what leaves the convolutions, batch left out."""
     seen: list[tuple[int, ...]] = []
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Unflatten):
             module.register_forward_hook(lambda m, i, out: seen.append(tuple(out.shape[1:])))
     network(inputs)
     return seen
@@ -41,7 +41,7 @@ def test_at_64_the_maps_are_those_of_the_papers_figure_1() -> None:
 
 def test_the_discriminator_mirrors_the_generator() -> None:
     D = Discriminator((1, 28, 28), width=16)
-    assert maps(D, torch.zeros(2, 1, 28, 28)) == [(16, 14, 14), (32, 7, 7), (64, 4, 4), (1, 1, 1)]
+    assert maps(D, torch.zeros(2, 1, 28, 28)) == [(16, 14, 14), (32, 7, 7), (64, 4, 4)]
     G = Generator((1, 28, 28), latent=8, width=16)
     assert maps(G, torch.zeros(2, 8)) == [(64, 4, 4), (32, 7, 7), (16, 14, 14), (1, 28, 28)]
 
@@ -97,7 +97,7 @@ def test_batch_norm_is_everywhere_but_in_gs_output_and_ds_input() -> None:
     G = list(Generator((3, 64, 64), latent=10, width=4))
     D = list(Discriminator((3, 64, 64), width=4))
     after_g = [type(G[i + 1]) for i, m in enumerate(G) if isinstance(m, nn.ConvTranspose2d)]
-    after_d = [type(D[i + 1]) for i, m in enumerate(D[:-1]) if isinstance(m, nn.Conv2d)]
+    after_d = [type(D[i + 1]) for i, m in enumerate(D) if isinstance(m, nn.Conv2d)]
     assert after_g == [nn.BatchNorm2d] * 4 + [nn.Tanh]
     assert after_d == [nn.LeakyReLU] + [nn.BatchNorm2d] * 3
 
