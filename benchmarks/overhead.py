@@ -32,7 +32,7 @@ from gan_toolkit.tensors import TensorData
 from gan_toolkit.trainer import versions
 from gan_toolkit.training import prepare
 
-WIDTH, BATCH, LATENT, STEPS = 8, 64, 100, 100_000
+WIDTH, BATCH, LATENT, STEPS = 16, 64, 64, 100_000
 
 
 class Clocked(Observer):

@@ -29,6 +29,19 @@ def global_stream(seed: int, *key: str | int) -> Iterator[None]:
         yield
 
 
+def seed_own_draws(device: torch.device, seed: int, *key: str | int) -> None:
+    """Seed torch's own generators for networks that draw for themselves, as dropout does.
+
+    Not `torch.manual_seed`: where CUDA is not in use, that formats a stack trace at every call.
+    """
+    number = stream(seed, *key).initial_seed()
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(number)
+    elif device.type == "mps":
+        torch.mps.manual_seed(number)
+
+
 class Draw(Protocol):
     """A named random input of a step: a distribution of one row."""
 

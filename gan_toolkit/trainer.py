@@ -31,7 +31,7 @@ from gan_toolkit.sampling import draw_samples
 from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import step
-from gan_toolkit.streams import stream
+from gan_toolkit.streams import seed_own_draws
 
 GRID_SAMPLES = 64
 
@@ -121,8 +121,7 @@ class Trainer:
 
     def _advance(self) -> bool:
         """Make one step; return whether the networks grew after it."""
-        # Our own draws are inputs; this is for networks that draw for themselves, as dropout does.
-        torch.manual_seed(stream(self.recipe.plan.seed, "step", self.state.step).initial_seed())
+        seed_own_draws(self.device, self.recipe.plan.seed, "step", self.state.step)
         step(self.state, *self.feed.moves(self.state))
         return self.state.grow()
 
