@@ -43,6 +43,7 @@ class Description(Options):
     data: DataSpec = Field(description="what it was trained on, and the shape and range of samples")
     stage: int = Field(0, ge=0, description="growth stage of the networks")
     nimg: int = Field(0, ge=0, description="real images seen in training")
+    fraction: float = Field(1.0, ge=0, description="share of the planned run that was trained")
     recipe: Values = Field({}, description="the recipe, without what belongs to a machine")
 
 
@@ -60,7 +61,7 @@ def write_weights(path: Path, networks: Mapping[str, nn.Module], description: De
 
 def write_config(path: Path, description: Description) -> None:
     """Write `config.json`, whole or not at all."""
-    text = json.dumps(description.plain(), indent=2, sort_keys=True) + "\n"
+    text = json.dumps(description.plain(), indent=2) + "\n"
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -156,7 +157,7 @@ def _check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path
 
 
 def _rendered(description: Description) -> str:
-    return json.dumps(description.plain(), sort_keys=True)
+    return json.dumps(description.plain())
 
 
 def _description(text: str, path: Path) -> Description:

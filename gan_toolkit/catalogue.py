@@ -82,6 +82,11 @@ class Catalogue:
             f"Plugin {plugin.label}: {plugin.problem}" for plugin in self.plugins if plugin.problem
         ]
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The single-file plugins that were named."""
+        return tuple(p.file for p in self.plugins if p.distribution == SINGLE_FILE)
+
     def names(self, kind: str) -> list[str]:
         """Return the names of one kind, sorted."""
         return sorted(name for claimed, name in self._claims if claimed == kind)

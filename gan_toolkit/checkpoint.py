@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def read(path: Path) -> Checkpoint:
         tensors = load_file(target)
     except FileNotFoundError as error:
         raise CheckpointError(f"{TENSORS} is missing") from error
-    except (OSError, SafetensorError) as error:
+    except SafetensorError as error:
         raise CheckpointError(f"{TENSORS} cannot be read ({error})") from error
     return Checkpoint(path, tensors, manifest)
 
@@ -78,14 +79,13 @@ def read(path: Path) -> Checkpoint:
 def newest(folder: Path, run: str, note: Callable[[str], None]) -> Checkpoint:
     """Return the newest usable checkpoint of a run.
 
-    Each one that is torn, damaged or another run's is named through `note`, set aside as
-    `broken-…`, and the one before it is tried. Raises `CheckpointError` when none is left.
+    Each one that is torn or damaged is named through `note`, set aside as `broken-…`, and the one
+    before it is tried; another run's is named and left where it is. Raises `CheckpointError` when
+    none is left.
     """
     for path in reversed(list(listed(folder))):
         try:
             checkpoint = read(path)
-            if checkpoint.manifest.get("run") != run:
-                raise CheckpointError("it belongs to another run")  # noqa: TRY301  # same handling
         except CheckpointError as error:
             aside = path.with_name(f"{BROKEN}{path.name}")
             shutil.rmtree(aside, ignore_errors=True)
@@ -93,12 +93,22 @@ def newest(folder: Path, run: str, note: Callable[[str], None]) -> Checkpoint:
             note(
                 f"Checkpoint {path.name} is unusable: {error}. Set aside; using the one before it."
             )
-        else:
+            continue
+        if checkpoint.manifest.get("run") == run:
             return checkpoint
+        note(f"Checkpoint {path.name} belongs to another run; using the one before it.")
     raise CheckpointError(
         f"No usable checkpoint in {folder}. Start again with "
         f"`gantk train --recipe {folder.parent / 'recipe.toml'}`."
     )
+
+
+def owner(folder: Path) -> str:
+    """Return the run that the newest intact checkpoint belongs to. Raises `CheckpointError`."""
+    for path in reversed(list(listed(folder))):
+        with suppress(CheckpointError):
+            return str(_manifest(path)["run"])
+    raise CheckpointError(f"No intact checkpoint in {folder}; nothing says whose it is.")
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -109,7 +119,7 @@ def prune(folder: Path, keep: int) -> None:
 
 def listed(folder: Path) -> Iterator[Path]:
     """Yield the checkpoints of a folder, oldest first."""
-    yield from sorted(folder.glob("step-*"))
+    yield from sorted(path for path in folder.glob("step-" + 9 * "[0-9]") if path.is_dir())
 
 
 def _manifest(path: Path) -> Manifest:
@@ -126,7 +136,7 @@ def _manifest(path: Path) -> Manifest:
             )
     except FileNotFoundError as error:
         raise CheckpointError(f"{MANIFEST} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{MANIFEST} is damaged ({type(error).__name__})") from error
     return body
 
@@ -137,5 +147,5 @@ def _sha256(path: Path) -> str:
 
 
 def _render(body: Manifest) -> str:
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    return json.dumps({**body, "self": digest}, indent=1, sort_keys=True) + "\n"
+    digest = hashlib.sha256(json.dumps(body).encode()).hexdigest()
+    return json.dumps({**body, "self": digest}, indent=1) + "\n"

@@ -97,7 +97,9 @@ class Feed:
         return self._normalised(rows)
 
     def _gather(self, indices: Tensor) -> Batch:
-        return cast(Source, self._source).gather(indices.to(self.device, non_blocking=True))
+        if isinstance(self._source, Stored):
+            indices = indices.to(self.device, non_blocking=True)
+        return cast(Source, self._source).gather(indices)
 
     def _draw_rows(self, n: int, generator: torch.Generator) -> Batch:
         return cast(EndlessSource, self._source).draw(n, generator)
@@ -110,14 +112,15 @@ class Feed:
 
     def _indices(self, position: int, n: int, length: int) -> Tensor:
         """Rows `position` … `position + n` of one shuffle after another: [n]."""
-        epoch, offset = divmod(position, length)
-        if epoch != self._epoch:
-            generator = stream(self.recipe.plan.seed, "epoch", epoch)
-            self._epoch, self._order = epoch, torch.randperm(length, generator=generator)
-        indices = self._order[offset : offset + n]
-        if len(indices) == n:
-            return indices
-        return torch.cat([indices, self._indices((epoch + 1) * length, n - len(indices), length)])
+        pieces = []
+        while n:
+            epoch, offset = divmod(position, length)
+            if epoch != self._epoch:
+                generator = stream(self.recipe.plan.seed, "epoch", epoch)
+                self._epoch, self._order = epoch, torch.randperm(length, generator=generator)
+            pieces.append(self._order[offset : offset + n])
+            position, n = position + len(pieces[-1]), n - len(pieces[-1])
+        return torch.cat(pieces)
 
     def _sampled(self, draws: Mapping[str, Draw], *key: str | int) -> Batch:
         plan = self.recipe.plan
@@ -135,16 +138,21 @@ def architecture_scalars(
     """Return what an architecture finds in `s`: its scheduled options and its own numbers."""
     own = architecture.scalars(nimg)
     return scalars(architecture, fraction, device) | {
-        name: torch.tensor(value, device=device) for name, value in own.items()
+        name: _scalar(value, device) for name, value in own.items()
     }
 
 
 def scalars(options: Options, fraction: float, device: torch.device | str) -> dict[str, Tensor]:
     """Return the options that may be schedules as 0-d tensors, at a fraction of the planned run."""
     return {
-        name: torch.tensor(_at(getattr(options, name), fraction), device=device)
+        name: _scalar(_at(getattr(options, name), fraction), device)
         for name in _scheduled(type(options))
     }
+
+
+def _scalar(value: float, device: torch.device | str) -> Tensor:
+    """Return a 0-d tensor, filled on the device: copying one there would wait for it."""
+    return torch.full((), float(value), device=device)
 
 
 @functools.cache

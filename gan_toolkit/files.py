@@ -58,7 +58,14 @@ def write_tensors(
     """Write a safetensors file; a full disk is an `OSError`, which its own writer hides."""
     from safetensors.torch import save
 
-    host = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    host: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage().data_ptr()
+        # Tied weights are written once a name: safetensors refuses shared memory.
+        host[name] = plain.clone() if storage in seen else plain
+        seen.add(storage)
     path.write_bytes(save(host, dict(metadata) if metadata else None))
 
 

@@ -15,7 +15,7 @@ from gan_toolkit.data import Batch, DataSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.pictures import to_images
-from gan_toolkit.sampling import draw_samples, label_numbers
+from gan_toolkit.sampling import device_of, draw_samples, label_numbers
 
 
 class Generator:
@@ -49,7 +49,7 @@ class Generator:
         n: int,
         *,
         seed: int = 0,
-        labels: Sequence[int | str] | int | str | None = None,
+        labels: Tensor | Sequence[int | str] | int | str | None = None,
         given: Batch | None = None,
         first: int = 0,
         progress: Callable[[int], None] = lambda _: None,
@@ -70,7 +70,12 @@ class Generator:
             self.spec,
             n,
             seed=seed,
-            s=architecture_scalars(self._architecture, self.description.nimg, fraction=1.0),
+            s=architecture_scalars(
+                self._architecture,
+                self.description.nimg,
+                self.description.fraction,
+                device_of(self.networks),
+            ),
             labels=label_numbers(self.spec, labels, n),
             given=given,
             first=first,
@@ -82,7 +87,7 @@ class Generator:
         n: int,
         *,
         seed: int = 0,
-        labels: Sequence[int | str] | int | str | None = None,
+        labels: Tensor | Sequence[int | str] | int | str | None = None,
     ) -> list[Image]:
         """Return `n` samples as PIL images. Raises `UsageError` when samples are no images."""
         if len(self.spec.sample.shape) != 3:

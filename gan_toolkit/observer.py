@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gan_toolkit.run import Row
+if TYPE_CHECKING:
+    from gan_toolkit.run import Row
+
+_LOGGER = logging.getLogger("gan_toolkit")
 
 
 class Observer:
-    """Hears everything, does nothing; override what you want to see."""
+    """Hears everything; logs choices and warnings, and lets the rest pass."""
 
     def note(self, text: str) -> None:
         """One line about a choice that was made."""
+        _LOGGER.info(text)
 
     def warn(self, text: str) -> None:
         """One line about something that may surprise."""
+        _LOGGER.warning(text)
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """How far a preparation (a download, a decoding) has come."""

@@ -6,15 +6,24 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
+from pydantic import field_validator
 from torch.optim import Optimizer
 
-from gan_toolkit.options import Field, Options, Scheduled
+from gan_toolkit.options import Field, Options, Schedule, Scheduled
 
 Groups = Iterable[dict[str, Any]]  # Any: torch's own type for parameter groups
 
 
 class _Rate(Options):
-    lr: Scheduled = Field(2e-4, description="learning rate, a number or a schedule")
+    lr: Scheduled = Field(2e-4, description="learning rate, a number or a schedule, never negative")
+
+    @field_validator("lr")
+    @classmethod
+    def _is_not_negative(cls, lr: Scheduled) -> Scheduled:
+        ends = (lr.start, lr.end) if isinstance(lr, Schedule) else (lr,)
+        if min(ends) < 0:
+            raise ValueError("a learning rate must not be negative")
+        return lr
 
 
 class Adam(_Rate):

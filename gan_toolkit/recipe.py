@@ -205,6 +205,8 @@ def differences(old: Values, new: Recipe) -> tuple[list[str], list[str]]:
             continue
         sentence = f"{key}: {before.get(key, 'unset')!r} → {after.get(key, 'unset')!r}"
         (harmless if key in harmless_keys else grave).append(sentence)
+    if list(old["updates"]) != list(new.plan.updates):
+        grave.append(f"updates: order {list(old['updates'])} → {list(new.plan.updates)}")
     return grave, harmless
 
 

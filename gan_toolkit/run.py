@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,28 +41,31 @@ class Run:
                 f"'{path}' is no run: it has no {IDENTITY}. "
                 "Name the folder that `gantk train` printed as its run."
             )
-        try:
-            self.id = str(json.loads(identity.read_text(encoding="utf-8"))["id"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{identity} is damaged; copy it back from a backup.") from error
+        self.id = _read_identity(identity)
+        """What every checkpoint of this run carries; none when the file was damaged."""
 
     @classmethod
     def create(cls, path: Path, recipe: str, tensors: Tensors, manifest: Manifest) -> Run:
         """Make a run folder that holds its recipe and its checkpoint of step 0, all at once."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(
-                f"'{path}' exists already and is never overwritten. Choose another --out, or go on "
-                f"with `gantk train --resume {path}`."
-            )
+        cls.refuse_existing(path)
         identity = uuid.uuid4().hex
         with new_folder(path) as folder:
             (folder / RECIPE).write_text(recipe, encoding="utf-8")
-            (folder / IDENTITY).write_text(json.dumps({"id": identity}) + "\n", encoding="utf-8")
+            (folder / IDENTITY).write_text(_identity(identity), encoding="utf-8")
             (folder / METRICS).touch()
             (folder / SAMPLES).mkdir()
             (folder / CHECKPOINTS).mkdir()
             checkpoint.save(folder / CHECKPOINTS, tensors, {**manifest, "run": identity})
         return cls(path)
+
+    @staticmethod
+    def refuse_existing(path: Path) -> None:
+        """Raise `RunError` unless a run can be made at `path`."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(
+                f"'{path}' exists already and is never overwritten. Choose another --out, or go on "
+                f"with `gantk train --resume {path}`."
+            )
 
     @staticmethod
     def fresh_path(parent: Path, stem: str) -> Path:
@@ -94,8 +98,11 @@ class Run:
         """Return the recipe's values as they stand in the folder."""
         try:
             text = self.recipe_path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"{self.recipe_path} cannot be read: {error.strerror}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(
+                f"{self.recipe_path} cannot be read: {error}. The newest checkpoint's state.json "
+                "holds the recipe too."
+            ) from error
         return read_recipe(text, str(self.recipe_path))
 
     def rewrite_recipe(self, text: str) -> None:
@@ -118,12 +125,18 @@ class Run:
         sweep(self.path)
         sweep(self.path / CHECKPOINTS)
         sweep(self.path / SAMPLES)
+        if self.id is None:
+            self.id = checkpoint.owner(self.path / CHECKPOINTS)
+            with replaced(self.path / IDENTITY) as temporary:
+                temporary.write_text(_identity(self.id), encoding="utf-8")
+            note(f"{IDENTITY} was damaged; restored from the newest intact checkpoint.")
         return checkpoint.newest(self.path / CHECKPOINTS, self.id, note)
 
     def append(self, row: Row) -> None:
         """Add one row to the metrics."""
         line = (json.dumps(row) + "\n").encode()
-        handle = os.open(self.path / METRICS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        handle = os.open(self.path / METRICS, flags, 0o644)
         try:
             if os.write(handle, line) != len(line):
                 raise OSError(28, os.strerror(28))
@@ -131,17 +144,17 @@ class Run:
             os.close(handle)
 
     def rows(self) -> list[Row]:
-        """Return the metrics so far; a last line torn by a kill is left out."""
+        """Return the metrics so far; lines that a kill tore or the disk damaged are left out."""
         try:
-            text = (self.path / METRICS).read_text(encoding="utf-8")
+            text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return []
         rows = []
         for line in text.splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
+            with suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and isinstance(row.get("step"), int):
+                    rows.append(row)
         return rows
 
     def cut_back(self, step: int) -> None:
@@ -153,6 +166,20 @@ class Run:
     def sample_path(self, step: int) -> Path:
         """Return where the sample grid of a step lies."""
         return self.path / SAMPLES / f"step-{step:09d}.png"
+
+
+def _identity(run: str) -> str:
+    check = hashlib.sha256(run.encode()).hexdigest()[:16]
+    return json.dumps({"id": run, "check": check}) + "\n"
+
+
+def _read_identity(path: Path) -> str | None:
+    with suppress(ValueError, KeyError, TypeError):
+        text = path.read_text(encoding="utf-8")
+        run = str(json.loads(text)["id"])
+        if text == _identity(run):
+            return run
+    return None
 
 
 def find_run(reference: str | Path) -> Run:

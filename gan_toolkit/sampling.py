@@ -55,8 +55,7 @@ def draw_samples(
     """
     if n == 0:
         return torch.empty(0, *spec.sample.shape)
-    device = next((p.device for net in networks.values() for p in net.parameters()), None)
-    device = device or torch.device("cpu")
+    device = device_of(networks)
     conditions = _conditions(architecture, spec, n, labels, given or {}, first)
     draws = architecture.draws(spec)
     rows = []
@@ -74,8 +73,14 @@ def draw_samples(
     return torch.cat(rows)
 
 
+def device_of(networks: Mapping[str, nn.Module]) -> torch.device:
+    """Return where networks live; the CPU when they have no weights."""
+    weights = (weight for network in networks.values() for weight in network.parameters())
+    return next((weight.device for weight in weights), torch.device("cpu"))
+
+
 def label_numbers(
-    spec: DataSpec, labels: Sequence[int | str] | int | str | None, n: int
+    spec: DataSpec, labels: Tensor | Sequence[int | str] | int | str | None, n: int
 ) -> Tensor | None:
     """Return [n] class numbers from names or numbers, one for all or one each.
 
@@ -85,7 +90,8 @@ def label_numbers(
         return None
     if not spec.classes:
         raise UsageError("This model has no classes; leave the label out.")
-    given = [labels] * n if isinstance(labels, int | str) else list(labels)
+    plain = labels.tolist() if isinstance(labels, Tensor) else labels
+    given = [plain] * n if isinstance(plain, int | str) else list(plain)
     if len(given) != n:
         raise UsageError(f"{len(given)} labels for {n} samples; give one for all or one each.")
     return torch.tensor([_class_number(spec, label) for label in given], dtype=torch.int64)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_toolkit.data import DataSpec
-from gan_toolkit.errors import CheckpointError
+from gan_toolkit.errors import CheckpointError, RecipeError, did_you_mean
 from gan_toolkit.recipe import Recipe, Update
 from gan_toolkit.streams import global_stream
 
@@ -34,8 +34,9 @@ class Readings:
         """Return the mean of each reading in one transfer; any NaN or infinity shows in it."""
         if not self._values:
             return {}
-        means = torch.stack([torch.stack(v).double().mean() for v in self._values.values()])
-        return dict(zip(self._values, means.tolist(), strict=True))
+        names = sorted(self._values)
+        means = torch.stack([torch.stack(self._values[name]).float().mean() for name in names])
+        return dict(zip(names, means.tolist(), strict=True))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -88,7 +89,8 @@ class TrainState:
     def broken(self) -> list[str]:
         """Return the names of tensors that hold NaN or infinity, optimisers' included."""
         floating = {name: tensor for name, tensor in self._flat() if tensor.is_floating_point()}
-        finite = torch.stack([tensor.isfinite().all() for tensor in floating.values()])
+        flags = [tensor.isfinite().all().to(self.device) for tensor in floating.values()]
+        finite = torch.stack(flags)
         return [name for name, fine in zip(floating, finite.tolist(), strict=True) if not fine]
 
     def _build(self, stage: int) -> None:
@@ -96,6 +98,7 @@ class TrainState:
         recipe = self.recipe
         with global_stream(recipe.plan.seed, "initialisation", stage):
             networks = recipe.arch.networks(self.spec, stage)
+        _check_names(recipe, networks)
         self.networks = {name: net.to(self.device).train() for name, net in networks.items()}
         self.ema = {
             name: copy.deepcopy(self.networks[name]).eval().requires_grad_(requires_grad=False)
@@ -110,9 +113,13 @@ class TrainState:
     def _averaged(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return the floating tensors of the averages and those that they follow, pairwise."""
         pairs = [
-            (own, self.networks[name].state_dict()[key])
+            (own, followed)
             for name, average in self.ema.items()
-            for key, own in average.state_dict().items()
+            for own, followed in zip(
+                average.state_dict().values(),
+                self.networks[name].state_dict().values(),
+                strict=True,
+            )
             if own.is_floating_point()
         ]
         return [own for own, _ in pairs], [followed for _, followed in pairs]
@@ -181,6 +188,19 @@ class TrainState:
                 state["state"][place] = slots
         state["state"] = {place: slots for place, slots in state["state"].items() if slots}
         optimiser.load_state_dict(state)
+
+
+def _check_names(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
+    arch = recipe.names["arch"]
+    problems = [
+        f"updates.{name}.networks: '{arch}' has no network '{asked}'."
+        f"{did_you_mean(asked, networks)} It has: {', '.join(sorted(networks))}."
+        for name, update in recipe.plan.updates.items()
+        for asked in update.networks
+        if asked not in networks
+    ]
+    if problems:
+        raise RecipeError(problems)
 
 
 def _same_names_and_shapes(own: Tensors, given: Tensors) -> None:

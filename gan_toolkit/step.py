@@ -14,10 +14,11 @@ from torch import Tensor
 
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.data import Batch
+from gan_toolkit.errors import UsageError, did_you_mean
 from gan_toolkit.play import Play
 from gan_toolkit.recipe import Update
 from gan_toolkit.state import TrainState
-from gan_toolkit.terms import Term
+from gan_toolkit.terms import Parts, Term
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
     for name, term in move.terms.items():
         draws = _rows(move.term_draws.get(name, {}), part)
         memory = state.terms[name]
-        parts, state.terms[name] = term.value(play, draws, move.term_s.get(name, {}), memory)
+        parts, memory = term.value(play, draws, move.term_s.get(name, {}), memory)
+        state.terms[name] = {key: tensor.detach() for key, tensor in memory.items()}
+        _check_parts(move, name, parts)
         for key, value in parts.items():
             if update.terms is None or {name, f"{name}.{key}"} & set(update.terms):
                 total = total + value * term.every
@@ -76,9 +79,20 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
     return total
 
 
+def _check_parts(move: Move, name: str, parts: Parts) -> None:
+    for asked in move.update.terms or ():
+        term, dot, part = asked.partition(".")
+        if term == name and dot and part not in parts:
+            raise UsageError(
+                f"updates.{move.name}.terms: '{name}' has no part '{part}' for the "
+                f"{move.update.role}.{did_you_mean(part, parts)} It has: {', '.join(parts)}."
+            )
+
+
 def _learn(state: TrainState, move: Move) -> None:
-    for name, weights in state.weights.items():
-        for weight in weights:
+    # Learners last: a weight that two networks share learns with either.
+    for name in sorted(state.weights, key=move.update.networks.__contains__):
+        for weight in state.weights[name]:
             weight.requires_grad_(name in move.update.networks)
     optimiser = state.optimisers[move.name]
     optimiser.zero_grad(set_to_none=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import platform
+import shlex
+import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import torch
 
 from gan_toolkit import bundle
 from gan_toolkit.bundle import Description
-from gan_toolkit.checkpoint import Manifest
+from gan_toolkit.checkpoint import Checkpoint, Manifest
 from gan_toolkit.data import EndlessSource, Source
 from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
@@ -45,6 +47,7 @@ class Trainer:
         source: Source | EndlessSource,
         *,
         distribution: str,
+        plugin_files: Sequence[str] = (),
         observer: Observer | None = None,
     ) -> None:
         self.recipe = recipe
@@ -53,20 +56,20 @@ class Trainer:
         self.feed = Feed(recipe, source, self.device)
         self.state = TrainState(recipe, self.feed.spec, self.device)
         self._distribution = distribution
+        self._plugin_files = plugin_files
         self._saved_step = -1
         self._seconds_before = 0.0
         self._clock = time.monotonic()
 
     def start(self, path: Path) -> Run:
         """Make the run folder, with the checkpoint of step 0 in it, and return it."""
-        with _disk(path, "Nothing was started; free some space and try again."):
+        with disk(path, "Nothing was started; free some space and try again."):
             run = Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
         self._saved_step = 0
         return run
 
-    def resume(self, run: Run) -> None:
-        """Take up a run at its newest usable checkpoint."""
-        found = run.newest(self.observer.warn)
+    def resume(self, run: Run, found: Checkpoint) -> None:
+        """Take up a run at a checkpoint."""
         self.state.load(found.tensors, step=found.step, nimg=found.nimg)
         self._seconds_before = float(found.manifest.get("seconds", 0.0))
         self._saved_step = found.step
@@ -79,10 +82,12 @@ class Trainer:
         is full; in each case the newest checkpoint is good and the message says how to go on.
         """
         plan, state, length = self.recipe.plan, self.state, self.recipe.plan.length
-        go_on = (
-            f"The last checkpoint is intact: `gantk train --resume {run.path}`, with space freed."
-        )
-        with torch.random.fork_rng(), Signals() as signals, _disk(run.path, go_on):
+        again = self._command(run)
+        with (
+            self._own_draws(),
+            Signals() as signals,
+            disk(run.path, f"The last checkpoint is intact. Free some space, then {again}."),
+        ):
             self._clock = time.monotonic()
             self._lap = (state.nimg, self._clock)
             self.observer.began(run.path, state.step, length)
@@ -101,8 +106,7 @@ class Trainer:
                 self.observer.advanced(state.step)
                 if stopped_by:
                     raise Interrupted(
-                        f"Stopped at step {state.step} of {length}; saved. Go on with "
-                        f"`gantk train --resume {run.path}`.",
+                        f"Stopped at step {state.step} of {length}; saved. Go on with {again}.",
                         signal_number=stopped_by,
                     )
             if not (run.path / bundle.RUN_WEIGHTS).exists():
@@ -110,14 +114,23 @@ class Trainer:
         self.observer.ended(run.path, state.step)
 
     def measure(self, steps: int = 3) -> float:
-        """Return seconds a step, the smallest of some real ones; the state is spent afterwards."""
+        """Return seconds a step, the median of some real ones; the state is spent afterwards."""
         times = []
-        for _ in range(steps + 1):  # the first pays for allocation and is left out
-            begun = time.perf_counter()
-            self._advance()
-            self.state.readings.means()
-            times.append(time.perf_counter() - begun)
-        return min(times[1:])
+        with self._own_draws():
+            for _ in range(steps + 1):  # the first pays for allocation and is left out
+                begun = time.perf_counter()
+                self._advance()
+                self.state.readings.means()
+                times.append(time.perf_counter() - begun)
+        return statistics.median(times[1:])
+
+    def _command(self, run: Run) -> str:
+        plugins = [word for file in self._plugin_files for word in ("--plugin", file)]
+        return f"`{shlex.join(['gantk', 'train', '--resume', str(run.path), *plugins])}`"
+
+    def _own_draws(self) -> AbstractContextManager[None]:
+        """Give the caller torch's generators back as they were."""
+        return torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
 
     def _advance(self) -> bool:
         """Make one step; return whether the networks grew after it."""
@@ -190,6 +203,7 @@ class Trainer:
             data=self.state.spec,
             stage=self.state.stage,
             nimg=self.state.nimg,
+            fraction=self.state.step / self.recipe.plan.span,
             recipe=self.recipe.values(exported=True),
         )
 
@@ -209,7 +223,7 @@ class Trainer:
     def _diverged(self, run: Run) -> None:
         """Go back to the last good checkpoint, replay to the first bad number, and say which."""
         last = self.state.step
-        self.resume(run)
+        self.resume(run, run.newest(self.observer.warn))
         good = self.state.step
         self.observer.warn(
             f"NaN or infinity by step {last}; replaying from step {good} to find it."
@@ -240,7 +254,8 @@ def versions() -> dict[str, str]:
 
 
 @contextmanager
-def _disk(path: Path, advice: str) -> Iterator[None]:
+def disk(path: Path, advice: str) -> Iterator[None]:
+    """Turn a failing file below `path` into a `RunError` that ends in `advice`."""
     try:
         yield
     except OSError as error:

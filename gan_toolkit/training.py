@@ -13,14 +13,15 @@ from torch import Tensor
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
-from gan_toolkit.data import DataSet, EndlessSource, Source
-from gan_toolkit.errors import RecipeError, RunError, UsageError, did_you_mean
+from gan_toolkit.data import EndlessSource, Source
+from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.observer import Observer
-from gan_toolkit.recipe import Recipe, differences
+from gan_toolkit.options import validate
+from gan_toolkit.recipe import Plan, Recipe, differences
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
 from gan_toolkit.tensors import TensorData
-from gan_toolkit.trainer import Trainer, versions
+from gan_toolkit.trainer import Trainer, disk, versions
 
 MINUTES_KEPT_BACK = 0.08
 """Share of `--minutes` kept for start-up, sample grids and checkpoints."""
@@ -29,7 +30,7 @@ MINUTES_KEPT_BACK = 0.08
 def train(
     *,
     arch: str | None = None,
-    data: str | Tensor | tuple[Tensor, Tensor] | DataSet | None = None,
+    data: str | Tensor | tuple[Tensor, Tensor] | None = None,
     recipe: str | None = None,
     settings: Mapping[str, object] | None = None,
     minutes: float | None = None,
@@ -75,9 +76,11 @@ def train_request(
                 "A resumed run stays in its folder and takes steps or kimg; leave out and minutes."
             )
         run = find_run(resume)
-        with run.locked():
+        with disk(run.path, "Free some space and resume again; nothing is lost."), run.locked():
             _resume(run, request, catalogue, observer)
         return run
+    if out is not None:
+        Run.refuse_existing(Path(out))
     ready = prepare(request, catalogue, observer)
     if minutes is not None:
         ready = ready.lasting(minutes, observer)
@@ -96,10 +99,17 @@ class Ready:
     recipe: Recipe
     source: Source | EndlessSource
     distribution: str
+    plugin_files: tuple[str, ...] = ()
 
     def trainer(self, observer: Observer) -> Trainer:
         """Return a trainer at step 0."""
-        return Trainer(self.recipe, self.source, distribution=self.distribution, observer=observer)
+        return Trainer(
+            self.recipe,
+            self.source,
+            distribution=self.distribution,
+            plugin_files=self.plugin_files,
+            observer=observer,
+        )
 
     def lasting(self, minutes: float, observer: Observer) -> Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
@@ -128,6 +138,11 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"--device {device}: torch sees no CUDA device here. Use --device cpu.")
+    if device.startswith("cuda:") and int(device[5:]) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {device}: torch sees {torch.cuda.device_count()} CUDA devices here, counted "
+            "from cuda:0."
+        )
     if device == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: torch sees no Apple GPU here. Use --device cpu.")
     threads = plan.compute.threads or torch.get_num_threads()
@@ -148,20 +163,16 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
     spec = source.spec.ranged(*recipe.arch.sample_range)
     problems = [f"arch: {reason}" for reason in recipe.arch.refusals(spec)]
-    if not problems:
-        with torch.device("meta"):
-            networks = set(recipe.arch.networks(spec, recipe.arch.stage_at(0)))
-        problems = [
-            f"updates.{name}.networks: '{recipe.names['arch']}' has no network '{asked}'."
-            f"{did_you_mean(asked, networks)} It has: {', '.join(sorted(networks))}."
-            for name, update in recipe.plan.updates.items()
-            for asked in update.networks
-            if asked not in networks
-        ]
+    problems += [
+        f"arch: '{recipe.names['arch']}' is conditioned on '{missing}', but '{spec.name}' has only "
+        f"{', '.join(spec.fields)}. Class sub-folders make labels."
+        for missing in recipe.arch.conditions
+        if missing not in spec.fields
+    ]
     if problems:
         raise RecipeError(problems)
     plugin = catalogue.find("architecture", recipe.names["arch"])[1]
-    return Ready(recipe, source, plugin.distribution)
+    return Ready(recipe, source, plugin.distribution, catalogue.files)
 
 
 def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer) -> None:
@@ -196,7 +207,7 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
     if recipe.values() != stored:
         run.rewrite_recipe(recipe.toml())
     trainer = _ready(recipe, source, catalogue).trainer(observer)
-    trainer.resume(run)
+    trainer.resume(run, found)
     trainer.run(run)
 
 
@@ -228,4 +239,9 @@ def _warn_of_versions(manifest: Manifest, observer: Observer) -> None:
 
 
 def _with_plan(recipe: Recipe, **changes: object) -> Recipe:
-    return dataclasses.replace(recipe, plan=recipe.plan.model_copy(update=changes))
+    problems: list[str] = []
+    values = recipe.plan.model_copy(update=changes).plain()
+    plan = validate(Plan, values, where="", problems=problems)
+    if plan is None:
+        raise RecipeError(problems)
+    return dataclasses.replace(recipe, plan=plan)

@@ -58,6 +58,11 @@ def main() -> None:
             raise
         print(f"gantk: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # a place that the user named cannot be read or written
+        if os.environ.get("GANTK_DEBUG") or error.errno is None:
+            raise
+        print(f"gantk: {error}. Choose another place, or mend this one.", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("gantk: stopped.", file=sys.stderr)
         sys.exit(130)

@@ -9,12 +9,15 @@ import os
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from typer._click.core import Command, Context  # Typer gives its vendored click no public name
 from typer.core import TyperCommand, TyperGroup
 
 from gan_toolkit.errors import PluginError
+
+if TYPE_CHECKING:  # Typer gives its vendored click no public name; nothing here runs on it
+    from typer._click.core import Command, Context
 
 GROUP = "gantk.commands"
 

@@ -128,7 +128,7 @@ def test_ctrl_c_while_training_saves_and_tells_how_to_go_on(toy: Path, tmp_path:
 
     assert training.returncode == 130
     assert not out
-    assert "Go on with `gantk train --resume r`." in err
+    assert "Go on with `gantk train --resume r --plugin " in err
     assert "Traceback" not in err
 
 

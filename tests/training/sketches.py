@@ -6,6 +6,7 @@ something that the core must not know of.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -58,6 +59,17 @@ class Normed(TwoNetworks):
 
     def discriminator(self, spec: DataSpec) -> nn.Module:
         return nn.Sequential(nn.Linear(D, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 1))
+
+
+class Tied(Plain):
+    """InfoGAN's usual form: Q is D's trunk with another head."""
+
+    def networks(self, spec: DataSpec, stage: int) -> Mapping[str, nn.Module]:
+        trunk = nn.Sequential(nn.Linear(D, 16), nn.ReLU())
+        return {"generator": self.generator(spec)} | {
+            name: nn.Sequential(OrderedDict(trunk=trunk, head=nn.Linear(16, 1)))
+            for name in ("discriminator", "q")
+        }
 
 
 class AuxiliaryClassifier(Architecture):
@@ -351,6 +363,7 @@ def gantk_components() -> Iterable[Component]:
     architectures = {
         "plain": Plain,
         "normed": Normed,
+        "tied": Tied,
         "acgan": AuxiliaryClassifier,
         "infogan": Codes,
         "growing": Growing,

@@ -83,7 +83,8 @@ def test_another_runs_checkpoint_is_named_and_passed_over(saved: Path) -> None:
     save(saved, {"x": torch.zeros(1)}, {"step": 9, "nimg": 0, "run": "other"})
     said: list[str] = []
     assert newest(saved, "r", said.append).step == 3
-    assert "step-000000009 is unusable: it belongs to another run" in said[0]
+    assert said == ["Checkpoint step-000000009 belongs to another run; using the one before it."]
+    assert (saved / "step-000000009").is_dir()
 
 
 def test_no_usable_checkpoint_is_an_error_that_says_how_to_start_again(saved: Path) -> None:
@@ -284,3 +285,49 @@ class TestSignals:
         assert "Traceback" not in err
         assert out == ""
         assert Run(tmp_path / "run").newest(pytest.fail).step >= 50
+
+
+class TestDamageOutsideCheckpoints:
+    """One damaged byte anywhere in a run folder must not cost the run."""
+
+    @pytest.mark.parametrize("damage", [b"x", b"\xff", b'{"id": "0", "check": "0"}\n', b""])
+    def test_a_damaged_identity_is_restored(
+        self, damage: bytes, sketch: Sketch, stop_at: Any
+    ) -> None:
+        run = sketch()
+        good = (run.path / "run.json").read_bytes()
+        (run.path / "run.json").write_bytes(damage)
+        observer = stop_at(-1)
+        sketch(resume=run.path, settings={"steps": 24}, observer=observer)
+        assert observer.warnings[0].startswith("run.json was damaged; restored")
+        assert (run.path / "run.json").read_bytes() == good
+
+    def test_a_damaged_line_of_metrics_costs_that_line(self, sketch: Sketch) -> None:
+        run = sketch()
+        lines = (run.path / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+        lines[2] = b"\xff" + lines[2]
+        lines[3] = b"[1]\n"
+        (run.path / "metrics.jsonl").write_bytes(b"".join(lines))
+        sketch(resume=run.path, settings={"steps": 24})
+        assert [row["step"] for row in run.rows()] == [3, 6, 15, 18, 20, 21, 24]
+
+    def test_a_damaged_recipe_says_where_it_stands_too(self, sketch: Sketch) -> None:
+        run = sketch()
+        run.recipe_path.write_bytes(b"\xff\xfe")
+        with pytest.raises(RunError, match=r"state\.json holds the recipe too"):
+            sketch(resume=run.path)
+
+    def test_a_disk_that_is_still_full_is_told_on_resume(
+        self, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = sketch()
+        monkeypatch.setattr(Run, "cut_back", TestDiskFull._full)
+        with pytest.raises(RunError, match="is full"):
+            sketch(resume=run.path, settings={"steps": 30})
+
+    def test_a_users_own_file_among_checkpoints_is_left_alone(self, sketch: Sketch) -> None:
+        run = sketch()
+        notes = run.path / "checkpoints" / "step-notes.txt"
+        notes.write_text("mine", encoding="utf-8")
+        sketch(resume=run.path, settings={"steps": 24})
+        assert notes.read_text(encoding="utf-8") == "mine"

@@ -214,7 +214,7 @@ def _edit(
 
 
 FAULTS: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, Any]], Any], str]] = {
-    "missing tensor": (lambda t, v: t.pop("generator.1.weight"), r"missing generator\.1\.weight"),
+    "missing tensor": (lambda t, v: t.pop("generator.0.weight"), r"missing generator\.0\.weight"),
     "extra tensor": (lambda t, v: t.update(x=torch.zeros(1)), "unknown x"),
     "misshapen tensor": (
         lambda t, v: t.update({"generator.2.weight": torch.zeros(3)}),
@@ -278,3 +278,12 @@ def test_the_command_samples_and_exports(
     assert capsys.readouterr().out.split() == [str(folder), str(grid)]
     with Image.open(grid) as sheet:
         assert sheet.size == (7 * (3 * 26 + 2), 7 * (3 * 18 + 2))  # enlarged towards 600
+
+
+def test_the_order_of_updates_survives_the_export(sketch: Sketch, tmp_path: Path) -> None:
+    role = {"role": "discriminator", "networks": ["discriminator"]}
+    updates = {"z": role, "a": role, "generator": {"role": "generator", "networks": ["generator"]}}
+    run = sketch(settings={"updates": updates})
+    folder = export_bundle(run.path, tmp_path / "bundle", plugins=[SKETCHES])
+    text = (folder / "recipe.toml").read_text(encoding="utf-8")
+    assert text.index("[updates.z]") < text.index("[updates.a]") < text.index("[updates.generator]")

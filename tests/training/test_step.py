@@ -15,6 +15,7 @@ from torch.nn.functional import softplus
 import gan_toolkit
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import listed, read
+from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.feed import Feed
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
@@ -211,3 +212,42 @@ class TestSideEffects:
         )
         gan_toolkit.load(run.path, plugins=[SKETCHES])
         assert torch.equal(torch.randn(3), expected)
+
+
+class TestWhatIsAsked:
+    """What cannot be meant is told, not ignored."""
+
+    def test_a_part_that_no_term_has_is_told(self, vectors: tuple[Tensor, Tensor]) -> None:
+        one = trainer(vectors, settings={"updates.discriminator.terms": ["adversarial.reel"]})
+        with pytest.raises(UsageError, match=r"no part 'reel' for the discriminator.* 'real'"):
+            step(one.state, *one.feed.moves(one.state))
+
+    def test_conditions_that_the_data_lacks_are_told(self, vectors: tuple[Tensor, Tensor]) -> None:
+        with pytest.raises(
+            RecipeError, match="conditioned on 'label', but 'tensor' has only sample"
+        ):
+            trainer(vectors[0], "acgan")
+
+    def test_a_negative_rate_is_told(self, vectors: tuple[Tensor, Tensor]) -> None:
+        with pytest.raises(RecipeError, match="must not be negative"):
+            trainer(vectors, settings={"updates.generator.optimiser.lr": -1.0})
+
+    def test_a_batch_may_hold_many_epochs(self) -> None:
+        feed = trainer(torch.zeros(3, 8), settings={"batch": 5000}).feed
+        assert feed.reals(7)["sample"].shape == (5000, 8)
+
+    def test_tied_weights_are_trained_saved_and_resumed(
+        self, vectors: tuple[Tensor, Tensor], tmp_path: Path
+    ) -> None:
+        settings = {"steps": 4, "batch": 4, "updates.generator.networks": ["generator", "q"]}
+        run = gan_toolkit.train(
+            arch="tied", data=vectors, settings=settings, plugins=[SKETCHES], out=tmp_path / "run"
+        )
+        found = read(list(listed(run.path / "checkpoints"))[-1]).tensors
+        assert torch.equal(
+            found["networks/q/trunk.0.weight"], found["networks/discriminator/trunk.0.weight"]
+        )
+        again = gan_toolkit.train(
+            resume=run.path, data=vectors, settings={"steps": 6}, plugins=[SKETCHES]
+        )
+        assert again.rows()[-1]["step"] == 6
