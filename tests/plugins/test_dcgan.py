@@ -96,7 +96,8 @@ def test_a_shape_that_cannot_be_made_is_refused_with_a_reason(
 def test_batch_norm_is_everywhere_but_in_gs_output_and_ds_input() -> None:
     G = list(Generator((3, 64, 64), latent=10, width=4))
     D = list(Discriminator((3, 64, 64), width=4))
-    after_g = [type(G[i + 1]) for i, m in enumerate(G) if isinstance(m, nn.ConvTranspose2d)]
+    makes_maps = nn.Unflatten | nn.ConvTranspose2d
+    after_g = [type(G[i + 1]) for i, m in enumerate(G) if isinstance(m, makes_maps)]
     after_d = [type(D[i + 1]) for i, m in enumerate(D) if isinstance(m, nn.Conv2d)]
     assert after_g == [nn.BatchNorm2d] * 4 + [nn.Tanh]
     assert after_d == [nn.LeakyReLU] + [nn.BatchNorm2d] * 3
