@@ -90,14 +90,18 @@ def fetch(
     raise DataError(f"{name} could not be downloaded:{''.join(reasons)}\n{advice}")
 
 
-def reachable(urls: Sequence[str], timeout_s: float) -> str | None:
-    """Return the first of `urls` to answer, or None when none does within `timeout_s` in all."""
+def reachable(urls: Sequence[str], timeout_s: float, *, begins: bytes) -> str | None:
+    """Return the first of `urls` whose answer `begins` so, or None within `timeout_s` in all.
+
+    A log-in page that answers in a file's place does not begin as the file does.
+    """
     answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def ask(url: str) -> None:
         try:
-            with _opened(url, {"Range": "bytes=0-0"}, timeout_s):
-                answers.put(url)
+            wanted = {"Range": f"bytes=0-{len(begins) - 1}"}
+            with _opened(url, wanted, timeout_s) as answer:
+                answers.put(url if answer.read(len(begins)) == begins else None)
         except (OSError, http.client.HTTPException, ValueError):
             answers.put(None)
 

@@ -85,6 +85,11 @@ class Compute(Options):
     engine: Literal["eager"] = Field(
         "eager", description="how a step is executed", json_schema_extra=LOCAL
     )
+    deterministic: bool = Field(
+        True,
+        description="refuse operations whose bits may change from run to run",
+        json_schema_extra=LOCAL,
+    )
 
 
 class Plan(Options):

@@ -149,7 +149,8 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition for determinism
-    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, imports less
+    # As use_deterministic_algorithms, which would import a compiler.
+    torch.set_deterministic_debug_mode("error" if plan.compute.deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set through a module class; filling what nobody reads costs
     observer.note(
         f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {plan.compute.precision}."

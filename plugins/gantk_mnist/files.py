@@ -27,6 +27,8 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist",
     "https://raw.githubusercontent.com/fgnt/mnist/master",
 )
+GZIP = b"\x1f\x8b"
+"""How a compressed file begins."""
 LARGEST = 48_000_000
 """Bytes no file exceeds, compressed or not."""
 ADVICE = (
@@ -53,7 +55,7 @@ def where(names: tuple[str, ...], timeout_s: float) -> str:
         return f"in '{cast(Path, paths[0]).parent}'"
     missing = names[paths.index(None)]
     urls = _urls(missing)
-    answer = reachable(urls, timeout_s)
+    answer = reachable(urls, timeout_s, begins=GZIP)
     if answer is None:
         raise DataError(
             f"{missing} is not in GANTK_DATA or the cache, and none of its {len(urls)} mirrors "
@@ -107,7 +109,7 @@ def _read(path: Path, sha256: str) -> tuple[bytes, str]:
 def _opened(path: Path) -> BinaryIO:
     """Open a file uncompressed; its first bytes say how, not its name."""
     with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
+        compressed = file.read(2) == GZIP
     return cast(BinaryIO, gzip.open(path)) if compressed else path.open("rb")
 
 

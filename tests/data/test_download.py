@@ -330,8 +330,14 @@ def test_two_processes_download_once(serve: Serve, tmp_path: Path) -> None:
 
 def test_the_first_mirror_to_answer_is_found(serve: Serve) -> None:
     base = serve({"/f": whole()})
-    assert reachable([f"{base}/gone", f"{base}/f"], 5) == f"{base}/f"
-    assert reachable([f"{base}/gone", "no address"], 5) is None
+    begins = CONTENT[:2]
+    assert reachable([f"{base}/gone", f"{base}/f"], 5, begins=begins) == f"{base}/f"
+    assert reachable([f"{base}/gone", "no address"], 5, begins=begins) is None
+
+
+def test_a_log_in_page_in_a_files_place_is_no_mirror(serve: Serve) -> None:
+    base = serve({"/f": whole()})
+    assert reachable([f"{base}/f"], 5, begins=b"\x1f\x8b") is None
 
 
 def test_dead_mirrors_are_found_out_within_the_time_in_all(serve: Serve) -> None:
@@ -345,5 +351,5 @@ def test_dead_mirrors_are_found_out_within_the_time_in_all(serve: Serve) -> None
     with socket.create_server(("127.0.0.1", 0)) as mute:
         urls = [f"http://127.0.0.1:{mute.getsockname()[1]}/{n}" for n in range(3)]
         began = time.monotonic()
-        assert reachable([*urls, f"{base}/f"], 0.5) is None
+        assert reachable([*urls, f"{base}/f"], 0.5, begins=b"x") is None
         assert time.monotonic() - began < 1.0
