@@ -1,6 +1,6 @@
 """Score MNIST samples: Frechet distance, class shares and confidence.
 
-Run (samples.npz holds the array "images", uint8 or float in [-1, 1], [N, H, W] or [N, 1, H, W]):
+Run (samples.npz holds the array "samples" [N, H, W] or [N, 1, H, W], uint8 or float in [-1, 1]):
 
     GANTK_DATA=data python benchmarks/frechet.py --classifier mnist_classifier.safetensors \
         samples.npz
@@ -142,7 +142,7 @@ def main() -> None:
     print(describe("real test images", score(classifier, read_mnist("t10k")[0], arguments.via)))
     for path in arguments.samples:
         with np.load(path) as archive:
-            images = torch.from_numpy(archive["images"])
+            images = torch.from_numpy(archive["samples"])
         print(describe(str(path), score(classifier, images, arguments.via)))
 
 

@@ -69,7 +69,7 @@ def main() -> None:
         images, labels = mnist_classifier.read_mnist("t10k")
         samples = gan_toolkit.load(folder / "run").sample(SAMPLES, seed=1)
         with np.load(tutorial) as archive:
-            baseline = torch.from_numpy(archive["images"])
+            baseline = torch.from_numpy(archive["samples"])
         ours, theirs = (score(judge, each, via=SIDE) for each in (samples, baseline))
         result = {
             "classifier_test_accuracy": round(

@@ -156,7 +156,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     images = sample(train(arguments.minutes, arguments.steps))
-    np.savez_compressed(arguments.out, images=images.numpy())
+    np.savez_compressed(arguments.out, samples=images.numpy())
     save_grid(images, arguments.out.with_suffix(".png"))
 
 
