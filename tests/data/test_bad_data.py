@@ -351,11 +351,7 @@ BAD_PLACES: list[tuple[Callable[[Path], Path], str, str]] = [
     (gzip_of_something, "is no archive of images", "Give a folder of images or such an archive."),
     (truncated_zip, "is damaged or cut short (its list of contents is missing)", "Fetch or build"),
     (empty_zip, "is empty.", "Put images in it, or give another path."),
-    (
-        zip_with_a_broken_member,
-        "1 of 2 images in",
-        "leave them out with `--set data.on_bad=skip`.",
-    ),
+    (zip_with_a_broken_member, "1 of 2 images in", "leave them out with `--set data.on_bad=skip`."),
     (encrypted_zip, "is encrypted ('a.png').", "Unpack it with its password and give the folder."),
     (zip_that_climbs, "'../../b.png' points out of the archive.", BY_HAND),
     (zip_that_climbs_backwards, "'..\\b.png' points out of the archive.", BY_HAND),
