@@ -1,0 +1,52 @@
+"""The numbers in the README and in the default recipe are those that were measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def measured(name: str) -> Any:  # Any: JSON
+    return json.loads((ROOT / "benchmarks" / name).read_text(encoding="utf-8"))
+
+
+def test_the_soak_was_passed_and_is_told_as_it_was() -> None:
+    soak = measured("soak.json")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+    assert soak["kill"]["same_bits"]
+    assert soak["kill"]["same_metrics"]
+    assert soak["kill"]["kills"] >= 100
+    assert soak["damage"]["damages"] >= 500
+    assert soak["damage"]["missed"] == []
+    assert f"{soak['kill']['kills']} times with `kill -9`, " in readme
+    assert f"{soak['kill']['inside_a_save']} of them inside a save" in readme
+    assert f"Of {soak['damage']['damages']} damaged checkpoints it found" in readme
+
+
+@pytest.mark.parametrize("file", ["README.md", "plugins/gantk_dcgan/recipes/dcgan.toml"])
+def test_the_quality_is_told_as_it_was_measured(file: str) -> None:
+    quality = measured("mnist_quality.json")
+    text = (ROOT / file).read_text(encoding="utf-8")
+
+    for contestant in ("gantk", "tutorial", "real_test_images"):
+        assert f"{quality[contestant]['frechet']:.1f}" in text
+    assert f"{quality['minutes']:.1f} minutes" in text
+
+
+def test_the_default_recipe_keeps_its_bars() -> None:
+    quality = measured("mnist_quality.json")
+
+    assert quality["classifier_test_accuracy"] >= 0.99
+    assert quality["minutes"] <= 6
+    assert quality["ratio"] <= 0.5
+    assert all(0.05 <= share <= 0.15 for share in quality["gantk"]["shares"])
+
+
+def test_the_trainer_costs_at_most_a_tenth_more_than_a_hand_written_loop() -> None:
+    assert measured("overhead.json")["ratio_median"] <= 1.10
