@@ -70,7 +70,8 @@ def soak(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Compare the trainer's CPU time with a hand-written loop of the same mathematics."""
     session.install(*CONSTRAINTS, ".")
-    session.run("python", "benchmarks/overhead.py", *session.posargs, env=_quiet())
+    arguments = session.posargs or ("--out", "benchmarks/overhead.json")
+    session.run("python", "benchmarks/overhead.py", *arguments, env=_quiet())
 
 
 @nox.session

@@ -107,8 +107,8 @@ def by_hand(images: Tensor, block: int, times: list[float]) -> Iterator[None]:
 def main() -> None:
     """Run both and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=15)
-    parser.add_argument("--block", type=int, default=100)
+    parser.add_argument("--blocks", type=int, default=50)
+    parser.add_argument("--block", type=int, default=50)
     parser.add_argument("--out", type=Path, help="write the result as JSON")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
