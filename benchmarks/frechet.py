@@ -72,11 +72,6 @@ def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
     return float(shift + spread)
 
 
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Squared Frechet distance between Gaussians fitted to features [N, d] and [M, d]."""
-    return gaussian_distance(fit(a), fit(b))
-
-
 def resize(images: Tensor, side: int) -> Tensor:
     """Resize [N, 1, H, W] to side x side, bilinear with antialiasing; a no-op at that size."""
     if images.shape[-2:] == (side, side):

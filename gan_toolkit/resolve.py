@@ -58,7 +58,6 @@ def build(
     *,
     data: DataSet | None = None,
     problems: list[str] | None = None,
-    origin: str = "the recipe",
 ) -> Recipe:
     """Return the recipe that TOML values describe. Raises `RecipeError` with every problem."""
     problems = [] if problems is None else problems
@@ -104,7 +103,7 @@ def build(
     if plan is not None and terms:
         problems += _unknown_terms(plan, terms)
     if problems:
-        raise RecipeError(problems, origin=origin)
+        raise RecipeError(problems)
     assert arch is not None
     assert data is not None
     assert plan is not None
