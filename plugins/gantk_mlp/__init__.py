@@ -1,0 +1,13 @@
+"""Multi-layer perceptrons for samples of any shape, and what they learn in two dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gan_toolkit import Component, hookimpl
+
+
+@hookimpl
+def gantk_components() -> Iterable[Component]:
+    """Declare nothing yet."""
+    return []
