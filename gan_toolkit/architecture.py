@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from gan_toolkit.data import SAMPLE, Batch, DataSpec
 from gan_toolkit.options import Field, Options
-from gan_toolkit.streams import Draw, Normal
+from gan_toolkit.streams import Draw, Normal, Uniform
 
 Networks = Mapping[str, Callable[..., Any]]  # Any: a network may return a tuple of tensors
 """Networks by name, to be called and not looked into: an engine may pass functional stand-ins."""
@@ -70,6 +71,11 @@ class Architecture(Options):
         del nimg
         return {}
 
+    def heads(self, spec: DataSpec) -> tuple[str, ...]:
+        """Return the names of the heads that `judge` returns beside logits; each needs a term."""
+        del spec
+        return ()
+
     def networks(self, spec: DataSpec, stage: int) -> Mapping[str, nn.Module]:
         """Return fresh networks by name for a stage.
 
@@ -97,7 +103,17 @@ class TwoNetworks(Architecture):
     `discriminator(spec)`: [N, *sample shape] → [N] or [N, 1] logits.
     """
 
-    latent: int = Field(100, ge=1, le=65536, description="size of the latent z, standard normal")
+    latent: int = Field(100, ge=1, le=65536, description="size of the latent z")
+    prior: Literal["normal", "uniform"] = Field(
+        "normal", description="distribution of z: standard normal, or uniform within `bounds`"
+    )
+    bounds: tuple[float, float] = Field((-1.0, 1.0), description="limits of a uniform z")
+
+    @model_validator(mode="after")
+    def _bounds_rise(self) -> Self:
+        if self.bounds[0] >= self.bounds[1]:
+            raise ValueError(f"bounds = {list(self.bounds)} must rise, like [-1.0, 1.0]")
+        return self
 
     def generator(self, spec: DataSpec) -> nn.Module:
         """Return the generator."""
@@ -113,9 +129,10 @@ class TwoNetworks(Architecture):
         return {"generator": self.generator(spec), "discriminator": self.discriminator(spec)}
 
     def draws(self, spec: DataSpec) -> dict[str, Draw]:
-        """Return `z`: [latent] from N(0, I)."""
+        """Return `z`: [latent] from the prior."""
         del spec
-        return {"z": Normal((self.latent,))}
+        shape = (self.latent,)
+        return {"z": Normal(shape) if self.prior == "normal" else Uniform(shape, *self.bounds)}
 
     def generate(self, nets: Networks, draws: Batch, batch: Batch, s: Scalars) -> Batch:
         """Return generator(z)."""

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from gan_toolkit.architecture import Architecture
+from gan_toolkit.augmentation import SIDES, Augmented
 from gan_toolkit.data import LABEL, Batch, DataSpec, EndlessSource, Source, Stored
 from gan_toolkit.options import Options, Schedule, Scheduled
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import Move
-from gan_toolkit.streams import Draw, stream
+from gan_toolkit.streams import Categorical, Draw, stream
 
 
 class Feed:
@@ -35,6 +36,14 @@ class Feed:
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
         self._draws = recipe.arch.draws(self.spec)
+        self._labels = (
+            {LABEL: Categorical(len(self.spec.classes))}
+            if recipe.plan.fake_labels == "uniform"
+            else {}
+        )
+        self._augmentation_draws = (
+            recipe.augmentation.draws(self.spec) if recipe.augmentation else {}
+        )
         self._term_draws = {name: term.draws(self.spec) for name, term in recipe.terms.items()}
 
     def moves(self, state: TrainState) -> tuple[list[Move], int]:
@@ -67,6 +76,8 @@ class Feed:
                         reals=reals,
                         draws=self._sampled(self._draws, *key),
                         lr=_at(update.optimiser.lr, fraction),
+                        given=self._sampled(self._labels, *key),
+                        augmented=self._augmented(fraction, *key),
                         s=s,
                         term_draws={t: self._sampled(self._term_draws[t], *key, t) for t in terms},
                         term_s={
@@ -121,6 +132,19 @@ class Feed:
             pieces.append(self._order[offset : offset + n])
             position, n = position + len(pieces[-1]), n - len(pieces[-1])
         return torch.cat(pieces)
+
+    def _augmented(self, fraction: float, *key: str | int) -> Augmented | None:
+        augmentation = self.recipe.augmentation
+        if augmentation is None:
+            return None
+        return Augmented(
+            augmentation,
+            {
+                side: self._sampled(self._augmentation_draws, *key, "augmentation", side)
+                for side in SIDES
+            },
+            scalars(augmentation, fraction, self.device),
+        )
 
     def _sampled(self, draws: Mapping[str, Draw], *key: str | int) -> Batch:
         plan = self.recipe.plan

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_toolkit.architecture import Architecture, Judged, Networks, Scalars
+from gan_toolkit.augmentation import Augmented, Side
 from gan_toolkit.data import SAMPLE, Batch
 
 Role = Literal["discriminator", "generator"]
@@ -31,7 +32,9 @@ class Play:
         draws: Batch,
         s: Scalars,
         *,
+        given: Batch | None = None,
         needs: frozenset[str] = frozenset(),
+        augmented: Augmented | None = None,
         autocast: bool = False,
     ) -> None:
         self.role = role
@@ -40,7 +43,9 @@ class Play:
         self.draws = draws
         self.s = s
         self._reals = reals
+        self._conditions = {**reals, **(given or {})}
         self._needs = needs
+        self._augmented = augmented
         self._autocast = autocast
 
     @cached_property
@@ -50,15 +55,15 @@ class Play:
 
     @cached_property
     def fakes(self) -> Batch:
-        """Fakes by field name, conditioned on the real batch's other fields."""
+        """Fakes by field name, conditioned on the real batch's other fields or those given."""
         with self._precision():
-            made = self.architecture.generate(self.networks, self.draws, self._reals, self.s)
-        return self._leaf({**self._reals, **made}, "fake_gradients")
+            made = self.architecture.generate(self.networks, self.draws, self._conditions, self.s)
+        return self._leaf({**self._conditions, **made}, "fake_gradients")
 
     @cached_property
     def real(self) -> Judged:
         """The verdict on the reals."""
-        return self.judge(self.reals)
+        return self._verdict(self.reals, "real")
 
     @cached_property
     def fake(self) -> Judged:
@@ -90,7 +95,13 @@ class Play:
         return name in vars(self)
 
     def judge(self, batch: Batch) -> Judged:
-        """Return the verdict on any batch, float32 or wider whatever the precision."""
+        """Return the verdict on any batch; samples are augmented as the fakes are."""
+        return self._verdict(batch, "fake")
+
+    def _verdict(self, batch: Batch, side: Side) -> Judged:
+        """Return the verdict, float32 or wider whatever the precision."""
+        if self._augmented is not None:
+            batch = self._augmented.transform(batch, side)
         with self._precision():
             judged = self.architecture.judge(self.networks, batch, self.s)
         return judged.widened() if self._autocast else judged

@@ -19,7 +19,17 @@ import pluggy
 PROJECT = "gantk"
 API_VERSION = 1
 
-Kind = Literal["architecture", "loss", "penalty", "data", "recipe"]
+Kind = Literal[
+    "architecture",
+    "loss",
+    "penalty",
+    "augmentation",
+    "data",
+    "recipe",
+    "extractor",
+    "metric",
+    "tracker",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 hookimpl = pluggy.HookimplMarker(PROJECT)

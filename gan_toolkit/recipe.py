@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import BeforeValidator, model_validator
 
 from gan_toolkit.architecture import Architecture
+from gan_toolkit.augmentation import Augmentation
 from gan_toolkit.data import DataSet
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.options import HARMLESS, LOCAL, Field, Options, marked_keys, without
@@ -104,6 +105,9 @@ class Plan(Options):
         None, ge=1, description="steps that schedules span; stays when a run is extended"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides every draw of the run")
+    fake_labels: Literal["data", "uniform"] = Field(
+        "data", description="labels of fakes: those of the real batch, or all classes as likely"
+    )
     ema: Ema = Field(Ema(), description="averaged weights")
     compute: Compute = Field(Compute(), description="device, precision, threads")
     log_every: int = Field(50, ge=1, description="steps between rows of metrics.jsonl")
@@ -163,11 +167,12 @@ class Recipe:
     """A plan with its components built."""
 
     names: Mapping[str, str]
-    """Registry name of each component by place: `arch`, `data`, `terms.NAME`."""
+    """Registry name of each component by place: `arch`, `data`, `augmentation`, `terms.NAME`."""
     arch: Architecture
     data: DataSet
     terms: Mapping[str, Term]
     plan: Plan
+    augmentation: Augmentation | None = None
 
     def values(self, *, exported: bool = False) -> Values:
         """Return the recipe as TOML values; `exported` leaves out what belongs to this machine."""
@@ -178,9 +183,11 @@ class Recipe:
         def table(place: str, options: Options) -> Values:
             return {"name": self.names[place], **plain(options)}
 
+        augmentation = self.augmentation
         return {
             "arch": table("arch", self.arch),
             "data": table("data", self.data),
+            **({"augmentation": table("augmentation", augmentation)} if augmentation else {}),
             "terms": {name: table(f"terms.{name}", term) for name, term in self.terms.items()},
             **plain(self.plan),
         }

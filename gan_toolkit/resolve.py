@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_toolkit.architecture import Architecture
+from gan_toolkit.augmentation import Augmentation
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.choice import choose_data
 from gan_toolkit.data import DataSet
@@ -62,42 +63,18 @@ def build(
     """Return the recipe that TOML values describe. Raises `RecipeError` with every problem."""
     problems = [] if problems is None else problems
     values = {**_defaults(catalogue), **values}
-    names: dict[str, str] = {}
-
-    def component(
-        kind: str, base: type[AnyOptions], place: str, table: object
-    ) -> AnyOptions | None:
-        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
-            problems.append(f"{place}: give it a name, as {place} = {{ name = … }}.")
-            return None
-        names[place] = table["name"]
-        try:
-            cls = catalogue.load(kind, table["name"])
-        except UnknownName as error:
-            problems.append(f"{place}: {error}")
-            return None
-        if not issubclass(cls, base):
-            problems.append(
-                f"{place}: '{table['name']}' is no {base.__name__}, its plugin is broken."
-            )
-            return None
-        options = {key: value for key, value in table.items() if key != "name"}
-        return validate(cls, options, where=place, problems=problems)
-
-    arch = component("architecture", Architecture, "arch", values.pop("arch", None))
+    parts = _Parts(catalogue, problems)
+    arch = parts.component("architecture", Architecture, "arch", values.pop("arch", None))
     if data is None:
-        data = component("data", DataSet, "data", values.pop("data", None))
+        data = parts.component("data", DataSet, "data", values.pop("data", None))
     else:
-        names["data"] = "tensor"
+        parts.names["data"] = "tensor"
         values.pop("data", None)
-    tables = values.pop("terms")
-    if not isinstance(tables, Mapping) or not tables:
-        problems.append("terms: name at least one loss; `gantk list loss` shows them.")
-        tables = {}
-    terms: dict[str, Term | None] = {}
-    for name, table in tables.items():
-        kind = _term_kind(catalogue, table)
-        terms[name] = component(kind, Term, f"terms.{name}", table)
+    augmentation = None
+    if "augmentation" in values:
+        table = values.pop("augmentation")
+        augmentation = parts.component("augmentation", Augmentation, "augmentation", table)
+    terms = parts.terms(values.pop("terms"))
     problems += _strange_keys(values)
     plan = validate(Plan, values, where="", problems=problems)
     if plan is not None and terms:
@@ -108,7 +85,45 @@ def build(
     assert data is not None
     assert plan is not None
     built = {name: term for name, term in terms.items() if term is not None}
-    return Recipe(names=names, arch=arch, data=data, terms=built, plan=plan)
+    return Recipe(parts.names, arch, data, built, plan, augmentation)
+
+
+@dataclass
+class _Parts:
+    """Builds components and remembers their names and what is wrong with them."""
+
+    catalogue: Catalogue
+    problems: list[str]
+    names: dict[str, str] = field(default_factory=dict)
+
+    def component(
+        self, kind: str, base: type[AnyOptions], place: str, table: object
+    ) -> AnyOptions | None:
+        """Return the component that a table of the recipe describes."""
+        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+            self.problems.append(f"{place}: give it a name, as {place} = {{ name = … }}.")
+            return None
+        name = self.names[place] = table["name"]
+        try:
+            cls = self.catalogue.load(kind, name)
+        except UnknownName as error:
+            self.problems.append(f"{place}: {error}")
+            return None
+        if not issubclass(cls, base):
+            self.problems.append(f"{place}: '{name}' is no {base.__name__}, its plugin is broken.")
+            return None
+        options = {key: value for key, value in table.items() if key != "name"}
+        return validate(cls, options, where=place, problems=self.problems)
+
+    def terms(self, tables: object) -> dict[str, Term | None]:
+        """Return the losses and penalties by their names in the recipe."""
+        if not isinstance(tables, Mapping) or not tables:
+            self.problems.append("terms: name at least one loss; `gantk list loss` shows them.")
+            return {}
+        return {
+            name: self.component(_term_kind(self.catalogue, table), Term, f"terms.{name}", table)
+            for name, table in tables.items()
+        }
 
 
 def read_recipe(text: str, origin: str) -> Values:
@@ -174,7 +189,7 @@ def _term_kind(catalogue: Catalogue, table: object) -> str:
 
 def _strange_keys(values: Values) -> list[str]:
     """Take out and name the top-level keys that no recipe has."""
-    known = ["arch", "data", "terms", *Plan.model_fields]
+    known = ["arch", "data", "augmentation", "terms", *Plan.model_fields]
     choices = f" A recipe has: {', '.join(known)}."
     strange = sorted(values.keys() - set(known))
     for key in strange:

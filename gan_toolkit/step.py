@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_toolkit.architecture import Scalars
+from gan_toolkit.augmentation import Augmented
 from gan_toolkit.data import Batch
 from gan_toolkit.errors import UsageError, did_you_mean
 from gan_toolkit.play import Play
@@ -32,6 +33,9 @@ class Move:
     reals: Batch
     draws: Batch
     lr: float
+    given: Batch = field(default_factory=dict)
+    """Fields that fakes are conditioned on in place of the reals' own."""
+    augmented: Augmented | None = None
     s: Scalars = field(default_factory=dict)
     term_draws: Mapping[str, Batch] = field(default_factory=dict)
     term_s: Mapping[str, Scalars] = field(default_factory=dict)
@@ -56,6 +60,8 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
         _rows(move.reals, part),
         _rows(move.draws, part),
         move.s,
+        given=_rows(move.given, part),
+        augmented=move.augmented and move.augmented.rows(part),
         needs=frozenset(need for term in move.terms.values() for need in term.needs),
         autocast=plan.compute.precision == "bf16"
         and not any(term.second_order for term in move.terms.values()),

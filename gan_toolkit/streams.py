@@ -6,6 +6,7 @@ No generator state lives anywhere, so there is none to save: a stream is a funct
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,13 +52,19 @@ class Draw(Protocol):
 
 @dataclass(frozen=True)
 class Normal:
-    """Standard normal rows of `shape`."""
+    """Standard normal rows of `shape`, beyond ±`truncation` cut off when it is given."""
 
     shape: tuple[int, ...]
+    truncation: float | None = None
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return [n, *shape] from N(0, 1)."""
-        return torch.randn(n, *self.shape, generator=generator)
+        """Return [n, *shape] from N(0, 1), or from N(0, 1) given that |z| < truncation."""
+        if self.truncation is None:
+            return torch.randn(n, *self.shape, generator=generator)
+        # The normal quantile of u, uniform where the distribution function lies within the limits.
+        edge = math.erf(self.truncation / math.sqrt(2))
+        u = torch.rand(n, *self.shape, generator=generator, dtype=torch.float64)
+        return (torch.erfinv((2 * u - 1) * edge) * math.sqrt(2)).float()
 
 
 @dataclass(frozen=True)

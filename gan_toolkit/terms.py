@@ -23,13 +23,19 @@ class Term(Options):
     """Options of one term of an objective. The plugin kinds `loss` and `penalty`.
 
     `needs` names what `Play` must prepare: `real_gradients`, `fake_gradients`. `second_order` says
-    that the value is differentiated twice; it is then computed in float32 throughout.
+    that the value is differentiated twice; it is then computed in float32 throughout. `per_sample`
+    says that it looks at the gradient of each sample alone, which batch norm in D would falsify.
+    `heads` names the heads of a verdict that it reads, `fields` the fields of the data beside
+    samples. What a recipe mixes is held against all of these before training.
     """
 
     every: int = Field(1, ge=1, description="steps between uses; the value is scaled by it")
 
     needs: ClassVar[tuple[str, ...]] = ()
     second_order: ClassVar[bool] = False
+    per_sample: ClassVar[bool] = False
+    heads: ClassVar[tuple[str, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ()
 
     def state(self, spec: DataSpec) -> State:
         """Return the term's memory at the start of a run."""

@@ -15,6 +15,7 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import EndlessSource, Source
 from gan_toolkit.errors import RecipeError, RunError, UsageError
+from gan_toolkit.fit import refusals
 from gan_toolkit.observer import Observer
 from gan_toolkit.options import validate
 from gan_toolkit.recipe import Plan, Recipe, differences
@@ -163,14 +164,7 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
 
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
     spec = source.spec.ranged(*recipe.arch.sample_range)
-    problems = [f"arch: {reason}" for reason in recipe.arch.refusals(spec)]
-    problems += [
-        f"arch: '{recipe.names['arch']}' is conditioned on '{missing}', but '{spec.name}' has only "
-        f"{', '.join(spec.fields)}. Class sub-folders make labels."
-        for missing in recipe.arch.conditions
-        if missing not in spec.fields
-    ]
-    if problems:
+    if problems := refusals(recipe, spec):
         raise RecipeError(problems)
     plugin = catalogue.find("architecture", recipe.names["arch"])[1]
     return Ready(recipe, source, plugin.distribution, catalogue.files)
