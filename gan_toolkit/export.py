@@ -3,7 +3,7 @@
 model.safetensors   the averaged generator with its description
 config.json         the description
 recipe.toml         how it was trained, without paths, hosts or devices
-samples.png         sixty-four samples of seed 0
+samples.png         samples of seed 0, a row a class if it knows classes
 README.md           what it is and how to use it
 """
 
@@ -19,8 +19,6 @@ from gan_toolkit.errors import BundleError
 from gan_toolkit.files import new_folder
 from gan_toolkit.generator import Generator, load
 from gan_toolkit.pictures import picture, save_png
-
-SAMPLES = 64
 
 
 def export_bundle(
@@ -40,8 +38,8 @@ def export_bundle(
         (folder / "recipe.toml").write_text(
             tomli_w.dumps(generator.description.recipe), encoding="utf-8"
         )
-        samples = generator.sample(SAMPLES, seed=0)
-        sheet = picture(samples, generator.spec.sample)
+        n, rows = generator.grid
+        sheet = picture(generator.sample(n, seed=0), generator.spec.sample, rows)
         save_png(sheet, folder / "samples.png", {"seed": 0, "model": generator.sha256})
         (folder / "README.md").write_text(card(generator), encoding="utf-8")
     return path
@@ -56,7 +54,7 @@ def card(generator: Generator) -> str:
     return f"""\
 # {about.architecture} on {spec.name}
 
-![Sixty-four samples of seed 0](samples.png)
+![Samples of seed 0](samples.png)
 
 A generator of {shape} samples, trained with gan-toolkit on {about.nimg / 1000:.1f} thousand real
 samples; {parameters:,} parameters.

@@ -28,9 +28,9 @@ def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
 
 def _missing_fields(recipe: Recipe, spec: DataSpec) -> list[str]:
     arch = recipe.names["arch"]
-    needed = {field: f"arch: '{arch}' is conditioned on" for field in recipe.arch.conditions}
+    needed = dict.fromkeys(recipe.arch.conditions, f"arch: '{arch}' is conditioned on")
     for name, term in recipe.terms.items():
-        needed |= {field: f"terms.{name}: it needs" for field in term.fields}
+        needed |= dict.fromkeys(term.fields, f"terms.{name}: it needs")
     if recipe.plan.fake_labels == "uniform":
         needed[LABEL] = "fake_labels: 'uniform' draws"
     return [

@@ -15,7 +15,7 @@ from gan_toolkit.data import Batch, DataSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.pictures import to_images
-from gan_toolkit.sampling import device_of, draw_samples, label_numbers
+from gan_toolkit.sampling import device_of, draw_samples, grid_size, label_numbers
 
 
 class Generator:
@@ -38,6 +38,11 @@ class Generator:
         """Registry name of the architecture."""
         return self.description.architecture
 
+    @property
+    def grid(self) -> tuple[int, int | None]:
+        """How many samples its grid shows and in how many rows; see `grid_size`."""
+        return grid_size(self._architecture, self.spec)
+
     def to(self, device: str | torch.device) -> Generator:
         """Move the networks to a device and return this generator."""
         for network in self.networks.values():
@@ -51,6 +56,7 @@ class Generator:
         seed: int = 0,
         labels: Tensor | Sequence[int | str] | int | str | None = None,
         given: Batch | None = None,
+        truncation: float | None = None,
         first: int = 0,
         progress: Callable[[int], None] = lambda _: None,
     ) -> Tensor:
@@ -59,8 +65,9 @@ class Generator:
         Images are [n, C, H, W], vectors [n, d], in the range of `spec.sample`. Sample i of a seed
         is the same bits whatever `n` and `first` are. `labels`: class names or numbers, one for
         all or one each; left out, sample i has class i modulo the number of classes. `given`:
-        what else the model is conditioned on, rows [n, …] by field. Raises `UsageError` for an
-        unknown class or a missing condition.
+        what else the model is conditioned on, rows [n, …] by field. `truncation`: normal latents
+        are drawn within ± so much (Brock et al. 2019, section 3.1). Raises `UsageError` for an
+        unknown class, a missing condition or latents that are not normal.
         """
         if n < 0 or first < 0 or seed < 0:
             raise UsageError("n, first and seed must not be negative.")
@@ -78,6 +85,7 @@ class Generator:
             ),
             labels=label_numbers(self.spec, labels, n),
             given=given,
+            truncation=truncation,
             first=first,
             progress=progress,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,21 @@ from gan_toolkit.errors import UsageError
 from gan_toolkit.files import new_folder, replaced, write_tensors
 from gan_toolkit.pictures import picture, save_png, to_images
 
-Facts = dict[str, str]
-"""What makes the samples again: seed, label, model."""
-Writer = Callable[[Path, Tensor, FieldSpec, Facts], None]
-"""Writes samples of a field to a path, with the facts inside."""
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples [n, …] with what is known of them."""
+
+    samples: Tensor
+    field: FieldSpec
+    facts: dict[str, str]
+    """What makes them again: seed, label, model."""
+    rows: int | None = None
+    """Rows of a grid, when samples have the classes in turn."""
+
+
+Writer = Callable[[Path, Drawn], None]
+"""Writes samples to a path, with the facts inside."""
 
 
 def writer_for(out: Path) -> Writer:
@@ -31,29 +43,28 @@ def writer_for(out: Path) -> Writer:
     return kinds[out.suffix]
 
 
-def _grid(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
-    save_png(picture(samples, field), out, {**facts, "n": len(samples)})
+def _grid(out: Path, drawn: Drawn) -> None:
+    sheet = picture(drawn.samples, drawn.field, drawn.rows)
+    save_png(sheet, out, {**drawn.facts, "n": len(drawn.samples)})
 
 
-def _folder(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
-    if len(field.shape) != 3:
+def _folder(out: Path, drawn: Drawn) -> None:
+    if len(drawn.field.shape) != 3:
         raise UsageError("This model makes vectors, not images; use .npz or .safetensors.")
     with new_folder(out) as folder:
-        for index, image in enumerate(to_images(samples, field)):
-            path = folder / f"seed{facts['seed']}-{index:06d}.png"
-            save_png(image, path, {**facts, "index": index})
+        for index, image in enumerate(to_images(drawn.samples, drawn.field)):
+            path = folder / f"seed{drawn.facts['seed']}-{index:06d}.png"
+            save_png(image, path, {**drawn.facts, "index": index})
 
 
-def _npz(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
-    del field
+def _npz(out: Path, drawn: Drawn) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {"samples": samples.numpy(), **{name: np.array(fact) for name, fact in facts.items()}}
+    facts = {name: np.array(fact) for name, fact in drawn.facts.items()}
     with replaced(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
+        np.savez_compressed(file, samples=drawn.samples.numpy(), **facts)  # type: ignore[arg-type]  # no array is called allow_pickle
 
 
-def _safetensors(out: Path, samples: Tensor, field: FieldSpec, facts: Facts) -> None:
-    del field
+def _safetensors(out: Path, drawn: Drawn) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with replaced(out) as temporary:
-        write_tensors(temporary, {"samples": samples}, facts)
+        write_tensors(temporary, {"samples": drawn.samples}, drawn.facts)

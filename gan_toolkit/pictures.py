@@ -36,15 +36,18 @@ def to_images(samples: Tensor, field: FieldSpec) -> list[Image.Image]:
     return [Image.fromarray(np.ascontiguousarray(image)) for image in flat.numpy()]
 
 
-def grid(images: list[Image.Image], *, columns: int | None = None, pad: int = 2) -> Image.Image:
-    """Return one image with all images in rows of `columns`, a near-square when left out."""
-    columns = columns or math.ceil(math.sqrt(len(images)))
+def grid(images: list[Image.Image], *, rows: int | None = None, pad: int = 2) -> Image.Image:
+    """Return one image with all images: row by row in a near-square, or down `rows` rows.
+
+    Down the rows: image i stands in row i modulo `rows`, so that classes in turn get a row each.
+    """
+    columns = math.ceil(len(images) / rows if rows else math.sqrt(len(images)))
+    down = rows or math.ceil(len(images) / columns)
     width, height = images[0].size
-    rows = math.ceil(len(images) / columns)
-    size = (columns * (width + pad) + pad, rows * (height + pad) + pad)
+    size = (columns * (width + pad) + pad, down * (height + pad) + pad)
     sheet = Image.new(images[0].mode, size)
     for place, image in enumerate(images):
-        row, column = divmod(place, columns)
+        row, column = divmod(place, columns) if rows is None else divmod(place, rows)[::-1]
         sheet.paste(image, (pad + column * (width + pad), pad + row * (height + pad)))
     return sheet
 
@@ -61,14 +64,14 @@ def scatter(points: Tensor, *, size: int = 512) -> Image.Image:
     return sheet
 
 
-def picture(samples: Tensor, field: FieldSpec) -> Image.Image:
-    """Return the natural picture of samples: a grid of images, or a scatter plot of points.
+def picture(samples: Tensor, field: FieldSpec, rows: int | None = None) -> Image.Image:
+    """Return the natural picture of samples: a `grid` of images, or a scatter plot of points.
 
     A small grid is enlarged by a whole factor, without smoothing, to be looked at.
     """
     if len(field.shape) != 3 or field.shape[0] not in CHANNELS or field.low is None:
         return scatter(samples.flatten(1))
-    sheet = grid(to_images(samples, field))
+    sheet = grid(to_images(samples, field), rows=rows)
     factor = max(1, LOOKED_AT // max(sheet.size))
     return sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.NEAREST)
 

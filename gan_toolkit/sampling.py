@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,14 @@ from torch import Tensor, nn
 from gan_toolkit.architecture import Architecture, Scalars
 from gan_toolkit.data import LABEL, SAMPLE, Batch, DataSpec
 from gan_toolkit.errors import UsageError, did_you_mean
-from gan_toolkit.streams import stream
+from gan_toolkit.streams import Draw, Normal, stream
 
 BLOCK = 64
+GRID = 64
+"""Samples in a grid of a run or a bundle."""
+MOST_TRUNCATION = 5.0
+MOST_ROWS, COLUMNS = 20, 8
+"""A grid has a row of so many samples a class, unless there are more classes than rows."""
 
 
 @contextmanager
@@ -44,6 +50,7 @@ def draw_samples(
     s: Scalars,
     labels: Tensor | None = None,
     given: Batch | None = None,
+    truncation: float | None = None,
     first: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Tensor:
@@ -51,13 +58,14 @@ def draw_samples(
 
     What the architecture's `conditions` name is taken from `labels` [n], where sample i has class
     i modulo the number of classes when they are left out, and from `given`, rows [n, …] by field.
-    Raises `UsageError` for a condition that is missing.
+    `truncation` cuts normal draws off at ± so much. Raises `UsageError` for a condition that is
+    missing, and for a truncation that nothing can take.
     """
     if n == 0:
         return torch.empty(0, *spec.sample.shape)
     device = device_of(networks)
     conditions = _conditions(architecture, spec, n, labels, given or {}, first)
-    draws = architecture.draws(spec)
+    draws = _truncated(architecture.draws(spec), truncation)
     rows = []
     start, end = first - first % BLOCK, first + n
     with at_rest(networks):
@@ -71,6 +79,15 @@ def draw_samples(
             rows.append(made[max(first - base, 0) : end - base].float().cpu())
             progress(min(base + BLOCK, end) - first)
     return torch.cat(rows)
+
+
+def grid_size(architecture: Architecture, spec: DataSpec) -> tuple[int, int | None]:
+    """Return how many samples a grid shows and in how many rows: one a class where labels count.
+
+    Without classes, or with more than can be looked at, the rows are left open.
+    """
+    classes = len(spec.classes) if LABEL in architecture.conditions else 0
+    return (classes * COLUMNS, classes) if 1 < classes <= MOST_ROWS else (GRID, None)
 
 
 def device_of(networks: Mapping[str, nn.Module]) -> torch.device:
@@ -106,6 +123,19 @@ def _class_number(spec: DataSpec, label: int | str) -> int:
         f"No class '{label}'.{did_you_mean(str(label), spec.classes)} "
         f"The model's classes: {', '.join(spec.classes)}."
     )
+
+
+def _truncated(draws: Mapping[str, Draw], truncation: float | None) -> Mapping[str, Draw]:
+    if truncation is None:
+        return draws
+    if not 0 < truncation <= MOST_TRUNCATION:
+        raise UsageError(f"A truncation lies above 0, up to {MOST_TRUNCATION:g}; 0.7 is usual.")
+    if not any(isinstance(draw, Normal) for draw in draws.values()):
+        raise UsageError("This model draws no normal latents; leave the truncation out.")
+    return {
+        name: replace(draw, truncation=truncation) if isinstance(draw, Normal) else draw
+        for name, draw in draws.items()
+    }
 
 
 def _conditions(

@@ -29,13 +29,11 @@ from gan_toolkit.observer import Observer
 from gan_toolkit.pictures import picture, save_png
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.run import Run
-from gan_toolkit.sampling import draw_samples
+from gan_toolkit.sampling import draw_samples, grid_size
 from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import step
 from gan_toolkit.streams import seed_own_draws
-
-GRID_SAMPLES = 64
 
 
 class Trainer:
@@ -159,20 +157,21 @@ class Trainer:
 
     def _draw(self, run: Run) -> None:
         state, recipe = self.state, self.recipe
+        n, rows = grid_size(recipe.arch, state.spec)
         samples = draw_samples(
             recipe.arch,
             self._exported(),
             state.spec,
-            GRID_SAMPLES,
+            n,
             seed=0,
             s=architecture_scalars(
                 recipe.arch, state.nimg, state.step / recipe.plan.span, self.device
             ),
-            given=self.feed.conditions(GRID_SAMPLES),
+            given=self.feed.conditions(n),
         )
         path = run.sample_path(state.step)
         facts = {"seed": 0, "step": state.step, "architecture": recipe.names["arch"]}
-        save_png(picture(samples, state.spec.sample), path, facts)
+        save_png(picture(samples, state.spec.sample, rows), path, facts)
         self.observer.drew(path)
 
     def _save(self, run: Run) -> None:

@@ -12,10 +12,16 @@ from gan_toolkit.cli.common import Model, PluginFiles
 
 def sample(
     model: Model,
-    n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 64,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Number of samples; else a full grid.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Sample i of a seed is always the same.")] = 0,
     label: Annotated[
         str | None, typer.Option(help="Class name or number, for models that know classes.")
+    ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(metavar="T", help="Cut normal latents off at ±T: typical, less varied."),
     ] = None,
     out: Annotated[
         Path,
@@ -29,12 +35,19 @@ def sample(
     """
     from gan_toolkit.cli.display import task
     from gan_toolkit.generator import load
-    from gan_toolkit.outputs import writer_for
+    from gan_toolkit.outputs import Drawn, writer_for
 
     write = writer_for(out)
     generator = load(model, plugins=plugin or ())
+    full, rows = generator.grid
+    n = n or full
     with task("Sampling", n) as advance:
-        samples = generator.sample(n, seed=seed, labels=label, progress=advance)
+        samples = generator.sample(
+            n, seed=seed, labels=label, truncation=truncation, progress=advance
+        )
     facts = {"seed": str(seed), "model": generator.sha256}
-    write(out, samples, generator.spec.sample, facts | ({"label": label} if label else {}))
+    facts |= {"label": label} if label else {}
+    facts |= {"truncation": str(truncation)} if truncation else {}
+    in_turn = rows is not None and label is None and n >= rows
+    write(out, Drawn(samples, generator.spec.sample, facts, rows if in_turn else None))
     print(out)

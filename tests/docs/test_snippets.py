@@ -91,12 +91,12 @@ def test_the_comments_on_loaded_samples_are_true(here: Path, bundle: Path) -> No
 
 
 def test_a_png_says_where_it_comes_from(here: Path, bundle: Path) -> None:
-    from gan_toolkit.outputs import writer_for
+    from gan_toolkit.outputs import Drawn, writer_for
 
     generator = gan_toolkit.load(bundle)
     made = {"seed": "3", "model": generator.sha256}
     write = writer_for(here / "grid.png")
-    write(here / "grid.png", generator.sample(4, seed=3), generator.spec.sample, made)
+    write(here / "grid.png", Drawn(generator.sample(4, seed=3), generator.spec.sample, made))
     facts = script("provenance.py")["facts"]
     assert facts == {"gantk:seed": "3", "gantk:n": "4", "gantk:model": generator.sha256}
 

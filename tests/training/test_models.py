@@ -22,7 +22,7 @@ from gan_toolkit.cli import main
 from gan_toolkit.errors import BundleError, UsageError
 from gan_toolkit.export import export_bundle
 from gan_toolkit.generator import Generator
-from gan_toolkit.outputs import writer_for
+from gan_toolkit.outputs import Drawn, writer_for
 from gan_toolkit.run import Run
 
 SKETCHES = Path(__file__).parent / "sketches.py"
@@ -123,7 +123,7 @@ def test_samples_are_written_as_grid_folder_npz_and_safetensors(
     samples = model.sample(5, seed=9)
     for name in ("grid.png", "folder", "x.npz", "x.safetensors"):
         facts = {"seed": "9", "label": "7", "model": model.sha256}
-        writer_for(tmp_path / name)(tmp_path / name, samples, model.spec.sample, facts)
+        writer_for(tmp_path / name)(tmp_path / name, Drawn(samples, model.spec.sample, facts))
     with Image.open(tmp_path / "grid.png") as grid:
         assert grid.info["gantk:seed"] == "9"
         assert grid.info["gantk:label"] == "7"
