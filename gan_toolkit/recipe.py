@@ -105,6 +105,9 @@ class Plan(Options):
         None, ge=1, description="steps that schedules span; stays when a run is extended"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides every draw of the run")
+    init_from: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the weights that the run began with"
+    )
     fake_labels: Literal["data", "uniform"] = Field(
         "data", description="labels of fakes: those of the real batch, or all classes as likely"
     )

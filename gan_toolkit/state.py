@@ -86,6 +86,26 @@ class TrainState:
             self._build(stage)
         self._load(tensors, strict=True)
 
+    @torch.no_grad()
+    def follow(self, weight: float) -> None:
+        """Move the averages by `weight` towards the networks: weights and float buffers alike."""
+        averaged, networks = self.averaged
+        if averaged:
+            torch._foreach_lerp_(averaged, networks, weight)
+
+    @torch.no_grad()
+    def start_from(self, tensors: Mapping[str, Tensor]) -> int:
+        """Take exported weights, `generator.…`, where name and shape agree; return how many did."""
+        taken = 0
+        for name, network in self.networks.items():
+            for key, own in network.state_dict().items():
+                given = tensors.get(f"{name}.{key}")
+                if given is not None and given.shape == own.shape:
+                    own.copy_(given)
+                    taken += 1
+        self.follow(1.0)
+        return taken
+
     def broken(self) -> list[str]:
         """Return the names of tensors that hold NaN or infinity, optimisers' included."""
         floating = {name: tensor for name, tensor in self._flat() if tensor.is_floating_point()}

@@ -6,7 +6,8 @@ number; it asks nothing of the host and draws nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -42,12 +43,13 @@ class Move:
 
 
 def step(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
-    """Make every move in order, then let the averages follow."""
-    for move in moves:
-        _learn(state, move)
+    """Make every move in order, on one minibatch after another, then let the averages follow."""
+    for rows in _minibatches(state):
+        for move in moves:
+            _learn(state, move, rows)
     state.step += 1
     state.nimg += new_images
-    follow(state, state.recipe.plan.ema.weight(state.nimg, new_images))
+    state.follow(state.recipe.plan.ema.weight(state.nimg, new_images))
 
 
 def objective(state: TrainState, move: Move, part: slice) -> Tensor:
@@ -95,7 +97,16 @@ def _check_parts(move: Move, name: str, parts: Parts) -> None:
             )
 
 
-def _learn(state: TrainState, move: Move) -> None:
+def _minibatches(state: TrainState) -> Iterator[range]:
+    """Yield the rows of each minibatch: the whole batch, unless the architecture asks for more."""
+    plan, arch = state.recipe.plan, state.recipe.arch
+    asked = arch.minibatches(state.spec, state.nimg)
+    size = plan.batch // math.gcd(asked, plan.batch // plan.accumulate)
+    for first in range(0, plan.batch, size):
+        yield range(first, first + size)
+
+
+def _learn(state: TrainState, move: Move, rows: range) -> None:
     # Learners last: a weight that two networks share learns with either.
     for name in sorted(state.weights, key=move.update.networks.__contains__):
         for weight in state.weights[name]:
@@ -103,9 +114,9 @@ def _learn(state: TrainState, move: Move) -> None:
     optimiser = state.optimisers[move.name]
     optimiser.zero_grad(set_to_none=True)
     pieces = state.recipe.plan.accumulate
-    rows = state.recipe.plan.batch // pieces
-    for piece in range(pieces):
-        total = objective(state, move, slice(piece * rows, (piece + 1) * rows))
+    size = len(rows) // pieces
+    for first in rows[::size]:
+        total = objective(state, move, slice(first, first + size))
         if total.requires_grad:  # a move without parts in this role leaves the weights alone
             (total / pieces).backward()
     for group in optimiser.param_groups:
@@ -113,14 +124,6 @@ def _learn(state: TrainState, move: Move) -> None:
     optimiser.step()
     for term in move.terms.values():
         term.constrain({name: state.networks[name] for name in move.update.networks})
-
-
-@torch.no_grad()
-def follow(state: TrainState, weight: float) -> None:
-    """Move the averages by `weight` towards the networks: weights and float buffers alike."""
-    averaged, networks = state.averaged
-    if averaged:
-        torch._foreach_lerp_(averaged, networks, weight)
 
 
 def _rows(batch: Batch, part: slice) -> Batch:

@@ -16,6 +16,7 @@ from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import EndlessSource, Source
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
+from gan_toolkit.initial import initial_weights
 from gan_toolkit.observer import Observer
 from gan_toolkit.options import validate
 from gan_toolkit.recipe import Plan, Recipe, differences
@@ -37,6 +38,7 @@ def train(
     minutes: float | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
+    init_from: str | Path | None = None,
     plugins: Iterable[str | Path] = (),
     observer: Observer | None = None,
 ) -> Run:
@@ -45,8 +47,9 @@ def train(
     `data` is a data set's name, a path to images, or a tensor: images [N, C, H, W] as uint8 or as
     floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) when labelled.
     `settings` are recipe keys, dotted: `{"steps": 1000, "arch.width": 32}`. `minutes` chooses the
-    number of steps by timing a few. `resume` continues the run in that folder. Sets torch's threads
-    and its deterministic mode, and flushes denormals, in this process. Raises `GantkError`.
+    number of steps by timing a few. `resume` continues the run in that folder; `init_from` begins a
+    new one with the weights of a trained model. Sets torch's threads and its deterministic mode,
+    and flushes denormals, in this process. Raises `GantkError`.
     """
     request = Request(
         recipe=recipe,
@@ -58,7 +61,9 @@ def train(
     observer = observer or Observer()
     for problem in catalogue.problems:
         observer.warn(problem)
-    return train_request(request, catalogue, observer, minutes=minutes, out=out, resume=resume)
+    return train_request(
+        request, catalogue, observer, minutes=minutes, out=out, resume=resume, init_from=init_from
+    )
 
 
 def train_request(
@@ -69,12 +74,14 @@ def train_request(
     minutes: float | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
+    init_from: str | Path | None = None,
 ) -> Run:
     """Start the run that a request asks for, or resume one, and train it to its end."""
     if resume is not None:
-        if minutes is not None or out is not None:
+        if minutes is not None or out is not None or init_from is not None:
             raise UsageError(
-                "A resumed run stays in its folder and takes steps or kimg; leave out and minutes."
+                "A resumed run stays in its folder, keeps its weights and takes steps or kimg; "
+                "leave out, minutes and init_from."
             )
         run = find_run(resume)
         with disk(run.path, "Free some space and resume again; nothing is lost."), run.locked():
@@ -85,7 +92,14 @@ def train_request(
     ready = prepare(request, catalogue, observer)
     if minutes is not None:
         ready = ready.lasting(minutes, observer)
+    weights = initial_weights(ready.recipe, init_from)
+    if weights is not None:
+        ready = dataclasses.replace(
+            ready, recipe=_with_plan(ready.recipe, init_from=weights.sha256)
+        )
     trainer = ready.trainer(observer)
+    if weights is not None:
+        weights.fill(trainer.state, observer)
     stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
     run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
     with run.locked():

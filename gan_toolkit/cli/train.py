@@ -68,6 +68,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue a run; --steps extends it.")
     ] = None,
+    init_from: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Begin with the weights of this model.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show recipe, sizes, time and memory; train nothing.")
     ] = False,
@@ -84,6 +87,7 @@ def train(
             "--recipe": recipe,
             "--data": data,
             "--out": out,
+            "--init-from": init_from,
             "--dry-run": dry_run,
         },
     )
@@ -111,7 +115,9 @@ def train(
         return
     display = Display()
     try:
-        run = train_request(request, known, display, minutes=minutes, out=out, resume=resume)
+        run = train_request(
+            request, known, display, minutes=minutes, out=out, resume=resume, init_from=init_from
+        )
     finally:
         display.close()
     if as_json:

@@ -25,7 +25,7 @@ SCRIPTS = {
     "resume.py",
     "same_bits.py",
 }
-PLUGINS = {"my_arch.py", "r1.py"}
+PLUGINS = {"my_arch.py", "my_r1.py"}
 
 
 @pytest.fixture(autouse=True)
@@ -114,11 +114,10 @@ def test_the_penalty_is_due_every_fourth_step_and_read() -> None:
         **TINY,
         "steps": 5,
         "log_every": 1,
-        "arch.width": 4,
-        "terms.r1": {"name": "r1", "gamma": 1.0, "every": 4},
+        "terms.r1": {"name": "my-r1", "gamma": 1.0, "every": 4},
     }
-    plugins = [SNIPPETS / "r1.py"]
-    run = gan_toolkit.train(arch="dcgan", data="digits", settings=settings, plugins=plugins)
+    plugins = [SNIPPETS / "my_r1.py"]
+    run = gan_toolkit.train(arch="mlp", data="digits", settings=settings, plugins=plugins)
     penalised = [row["step"] for row in run.rows() if "discriminator.r1.r1" in row]
     assert penalised == [1, 5]
 
@@ -132,13 +131,13 @@ def test_the_recipe_shown_means_what_the_page_says(here: Path) -> None:
 def test_the_distribution_shown_adds_what_it_says(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed(SNIPPETS / "gantk-mlp", here / "site")
+    installed(SNIPPETS / "gantk-two-layer", here / "site")
     monkeypatch.syspath_prepend(here / "site")
     catalogue = Catalogue.discover()
     assert catalogue.problems == []
-    assert catalogue.find("loss", "hinge")[1].label == "'mlp' (gantk-mlp 0.1.0)"
-    run = gan_toolkit.train(arch="mlp", settings={**TINY, "arch.width": 8})
-    assert run.recipe()["terms"]["adversarial"]["name"] == "hinge"
+    assert catalogue.find("loss", "squared-hinge")[1].label == "'two-layer' (gantk-two-layer 0.1.0)"
+    run = gan_toolkit.train(arch="two-layer", settings={**TINY, "arch.width": 8})
+    assert run.recipe()["terms"]["adversarial"]["name"] == "squared-hinge"
     assert gan_toolkit.load(run.path).sample(2).shape == (2, 1, 16, 16)
 
 

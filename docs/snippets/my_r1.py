@@ -10,6 +10,7 @@ class R1(Term):
 
     needs = ("real_gradients",)
     second_order = True
+    per_sample = True
 
     def value(self, play: Play, draws: Batch, s: Scalars, state: State) -> tuple[Parts, State]:
         del draws  # it needs no random inputs
@@ -21,4 +22,4 @@ class R1(Term):
 
 @hookimpl
 def gantk_components() -> list[Component]:
-    return [Component("penalty", "r1", R1, "Gradient penalty on real images")]
+    return [Component("penalty", "my-r1", R1, "Gradient penalty on real images")]

@@ -5,14 +5,14 @@ from torch import nn
 from gan_toolkit import DataSpec, Field, TwoNetworks
 
 
-class MLP(TwoNetworks):
+class TwoLayer(TwoNetworks):
     """Fully connected generator and discriminator, for images or vectors in -1 … 1."""
 
     width: int = Field(256, ge=1, le=65536, description="units of the hidden layers")
 
     def refusals(self, spec: DataSpec) -> list[str]:
         many = math.prod(spec.sample.shape)
-        return [f"mlp is for small samples, not for {many} numbers."] if many > 65536 else []
+        return [f"two-layer is for small samples, not for {many} numbers."] if many > 65536 else []
 
     def generator(self, spec: DataSpec) -> nn.Module:
         shape = spec.sample.shape
