@@ -270,5 +270,5 @@ def test_minutes_become_a_number_of_steps_that_is_recorded(
 
 
 def test_a_resumed_run_takes_no_minutes(sketch: Sketch) -> None:
-    with pytest.raises(UsageError, match="takes steps or kimg; leave out and minutes"):
+    with pytest.raises(UsageError, match="takes steps or kimg; leave out, minutes"):
         gan_toolkit.train(resume=sketch().path, minutes=1)
