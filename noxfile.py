@@ -18,6 +18,8 @@ TEST_TOOLS = (
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
+    "imageio-ffmpeg>=0.5",
+    "tensorboard>=2.16",
 )
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 

@@ -10,12 +10,13 @@ from PIL.Image import Image
 from torch import Tensor
 
 from gan_toolkit import bundle
+from gan_toolkit.architecture import Scalars
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Batch, DataSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.pictures import to_images
-from gan_toolkit.sampling import device_of, draw_samples, grid_size, label_numbers
+from gan_toolkit.sampling import device_of, draw_samples, grid_size, label_numbers, seeded
 
 
 class Generator:
@@ -76,19 +77,17 @@ class Generator:
             self.networks,
             self.spec,
             n,
-            seed=seed,
-            s=architecture_scalars(
-                self._architecture,
-                self.description.nimg,
-                self.description.fraction,
-                device_of(self.networks),
-            ),
+            inputs=seeded(self._architecture.draws(self.spec), seed, truncation),
+            s=self._scalars(),
             labels=label_numbers(self.spec, labels, n),
             given=given,
-            truncation=truncation,
             first=first,
             progress=progress,
         )
+
+    def _scalars(self) -> Scalars:
+        about, device = self.description, device_of(self.networks)
+        return architecture_scalars(self._architecture, about.nimg, about.fraction, device)
 
     def images(
         self,

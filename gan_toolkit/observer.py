@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from gan_toolkit.data import DataSpec
+    from gan_toolkit.recipe import Recipe
     from gan_toolkit.run import Row
 
 _LOGGER = logging.getLogger("gan_toolkit")
@@ -26,6 +32,9 @@ class Observer:
     def progress(self, what: str, done: int, total: int | None) -> None:
         """How far a preparation (a download, a decoding) has come."""
 
+    def built(self, recipe: Recipe, spec: DataSpec, networks: Mapping[str, nn.Module]) -> None:
+        """The networks are ready; they are the ones that learn, so they may only be looked at."""
+
     def began(self, path: Path, step: int, length: int) -> None:
         """Training goes on from `step`."""
 
@@ -40,3 +49,6 @@ class Observer:
 
     def ended(self, path: Path, step: int) -> None:
         """The run reached its last step."""
+
+    def close(self) -> None:
+        """Nothing more will come: the run ended, was stopped or failed."""

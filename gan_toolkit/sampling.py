@@ -21,9 +21,12 @@ from gan_toolkit.streams import Draw, Normal, stream
 BLOCK = 64
 GRID = 64
 """Samples in a grid of a run or a bundle."""
-MOST_TRUNCATION = 5.0
 MOST_ROWS, COLUMNS = 20, 8
 """A grid has a row of so many samples a class, unless there are more classes than rows."""
+MOST_TRUNCATION = 5.0
+
+Inputs = Callable[[int], Batch]
+"""Returns the draws of block k, rows k * BLOCK … of a sequence without end, by name."""
 
 
 @contextmanager
@@ -46,39 +49,45 @@ def draw_samples(
     spec: DataSpec,
     n: int,
     *,
-    seed: int,
+    inputs: Inputs,
     s: Scalars,
     labels: Tensor | None = None,
     given: Batch | None = None,
-    truncation: float | None = None,
     first: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Tensor:
-    """Return samples `first` … `first + n - 1` of `seed`: [n, …], float32, on the CPU.
+    """Return samples `first` … `first + n - 1` of `inputs`: [n, …], float32, on the CPU.
 
     What the architecture's `conditions` name is taken from `labels` [n], where sample i has class
     i modulo the number of classes when they are left out, and from `given`, rows [n, …] by field.
-    `truncation` cuts normal draws off at ± so much. Raises `UsageError` for a condition that is
-    missing, and for a truncation that nothing can take.
+    Raises `UsageError` for a condition that is missing.
     """
     if n == 0:
         return torch.empty(0, *spec.sample.shape)
     device = device_of(networks)
     conditions = _conditions(architecture, spec, n, labels, given or {}, first)
-    draws = _truncated(architecture.draws(spec), truncation)
     rows = []
     start, end = first - first % BLOCK, first + n
     with at_rest(networks):
         for base in range(start, end, BLOCK):
-            inputs = {
-                name: draw.sample(BLOCK, stream(seed, "sample", base // BLOCK, name)).to(device)
-                for name, draw in draws.items()
-            }
+            draws = {name: rows.to(device) for name, rows in inputs(base // BLOCK).items()}
             batch = {name: _padded(c, base - first).to(device) for name, c in conditions.items()}
-            made = architecture.generate(networks, inputs, batch, s)[SAMPLE]
+            made = architecture.generate(networks, draws, batch, s)[SAMPLE]
             rows.append(made[max(first - base, 0) : end - base].float().cpu())
             progress(min(base + BLOCK, end) - first)
     return torch.cat(rows)
+
+
+def seeded(draws: Mapping[str, Draw], seed: int, truncation: float | None = None) -> Inputs:
+    """Return the inputs of a seed: block k depends on (seed, k) alone.
+
+    `truncation` cuts normal draws off at ± so much. Raises `UsageError` when nothing can take it.
+    """
+    draws = _truncated(draws, truncation)
+    return lambda block: {
+        name: draw.sample(BLOCK, stream(seed, "sample", block, name))
+        for name, draw in draws.items()
+    }
 
 
 def grid_size(architecture: Architecture, spec: DataSpec) -> tuple[int, int | None]:

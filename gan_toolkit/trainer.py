@@ -29,7 +29,7 @@ from gan_toolkit.observer import Observer
 from gan_toolkit.pictures import picture, save_png
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.run import Run
-from gan_toolkit.sampling import draw_samples, grid_size
+from gan_toolkit.sampling import draw_samples, grid_size, seeded
 from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import step
@@ -88,6 +88,7 @@ class Trainer:
         ):
             self._clock = time.monotonic()
             self._lap = (state.nimg, self._clock)
+            self.observer.built(self.recipe, state.spec, state.networks)
             self.observer.began(run.path, state.step, length)
             if state.step == 0:
                 self._draw(run)
@@ -163,7 +164,7 @@ class Trainer:
             self._exported(),
             state.spec,
             n,
-            seed=0,
+            inputs=seeded(recipe.arch.draws(state.spec), seed=0),
             s=architecture_scalars(
                 recipe.arch, state.nimg, state.step / recipe.plan.span, self.device
             ),

@@ -23,6 +23,7 @@ from gan_toolkit.recipe import Plan, Recipe, differences
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
 from gan_toolkit.tensors import TensorData
+from gan_toolkit.tracking import tracked
 from gan_toolkit.trainer import Trainer, disk, versions
 
 MINUTES_KEPT_BACK = 0.08
@@ -39,6 +40,7 @@ def train(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     init_from: str | Path | None = None,
+    track: Iterable[str] = (),
     plugins: Iterable[str | Path] = (),
     observer: Observer | None = None,
 ) -> Run:
@@ -48,8 +50,8 @@ def train(
     floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) when labelled.
     `settings` are recipe keys, dotted: `{"steps": 1000, "arch.width": 32}`. `minutes` chooses the
     number of steps by timing a few. `resume` continues the run in that folder; `init_from` begins a
-    new one with the weights of a trained model. Sets torch's threads and its deterministic mode,
-    and flushes denormals, in this process. Raises `GantkError`.
+    new one with the weights of a trained model. `track` names trackers. Sets torch's threads and
+    its deterministic mode, and flushes denormals, in this process. Raises `GantkError`.
     """
     request = Request(
         recipe=recipe,
@@ -62,7 +64,14 @@ def train(
     for problem in catalogue.problems:
         observer.warn(problem)
     return train_request(
-        request, catalogue, observer, minutes=minutes, out=out, resume=resume, init_from=init_from
+        request,
+        catalogue,
+        observer,
+        minutes=minutes,
+        out=out,
+        resume=resume,
+        init_from=init_from,
+        track=track,
     )
 
 
@@ -75,9 +84,13 @@ def train_request(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     init_from: str | Path | None = None,
+    track: Iterable[str] = (),
 ) -> Run:
     """Start the run that a request asks for, or resume one, and train it to its end."""
-    if resume is not None:
+    watcher = tracked(observer, track, catalogue)
+    try:
+        if resume is None:
+            return _start(request, catalogue, watcher, minutes, out, init_from)
         if minutes is not None or out is not None or init_from is not None:
             raise UsageError(
                 "A resumed run stays in its folder, keeps its weights and takes steps or kimg; "
@@ -85,8 +98,20 @@ def train_request(
             )
         run = find_run(resume)
         with disk(run.path, "Free some space and resume again; nothing is lost."), run.locked():
-            _resume(run, request, catalogue, observer)
+            _resume(run, request, catalogue, watcher)
         return run
+    finally:
+        watcher.close()
+
+
+def _start(
+    request: Request,
+    catalogue: Catalogue,
+    observer: Observer,
+    minutes: float | None,
+    out: str | Path | None,
+    init_from: str | Path | None,
+) -> Run:
     if out is not None:
         Run.refuse_existing(Path(out))
     ready = prepare(request, catalogue, observer)

@@ -71,6 +71,14 @@ def train(
     init_from: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Begin with the weights of this model.")
     ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Keep figures and pictures there too. Repeatable.",
+            autocompletion=names_of("tracker"),
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show recipe, sizes, time and memory; train nothing.")
     ] = False,
@@ -116,7 +124,14 @@ def train(
     display = Display()
     try:
         run = train_request(
-            request, known, display, minutes=minutes, out=out, resume=resume, init_from=init_from
+            request,
+            known,
+            display,
+            minutes=minutes,
+            out=out,
+            resume=resume,
+            init_from=init_from,
+            track=track or (),
         )
     finally:
         display.close()

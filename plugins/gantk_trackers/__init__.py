@@ -9,5 +9,24 @@ from gan_toolkit import Component, hookimpl
 
 @hookimpl
 def gantk_components() -> Iterable[Component]:
-    """Declare nothing yet."""
-    return []
+    """Declare the trackers."""
+    return [
+        Component(
+            "tracker",
+            "tensorboard",
+            "gantk_trackers.board:TensorBoard",
+            "Scalars, sample grids and the model graph, in RUN/tensorboard; extra `tensorboard`",
+        ),
+        Component(
+            "tracker",
+            "wandb",
+            "gantk_trackers.hosted:WeightsAndBiases",
+            "Scalars and sample grids at Weights & Biases; extra `wandb`",
+        ),
+        Component(
+            "tracker",
+            "trackio",
+            "gantk_trackers.hosted:Trackio",
+            "Scalars and sample grids in trackio, on this machine; extra `trackio`",
+        ),
+    ]
