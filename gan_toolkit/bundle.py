@@ -98,13 +98,10 @@ def read(path: Path) -> tuple[Description, dict[str, Tensor], str]:
     return _description(metadata[KEY], path), tensors, digest
 
 
-def rebuild(
-    description: Description, tensors: Mapping[str, Tensor], catalogue: Catalogue, path: Path
-) -> tuple[Architecture, dict[str, nn.Module]]:
-    """Return the architecture and its exported networks with these weights, in eval mode.
+def architecture_of(description: Description, catalogue: Catalogue, path: Path) -> Architecture:
+    """Return the architecture that a description names, with its options.
 
-    Strict: a missing, extra or misshapen tensor is a `BundleError`, and so is an architecture that
-    no installed plugin brings.
+    Raises `BundleError` when no installed plugin brings it, or when it refuses options or data.
     """
     name = description.architecture
     try:
@@ -126,6 +123,18 @@ def rebuild(
     problems = architecture.refusals(description.data)
     if problems:
         raise BundleError(f"'{path}' describes data that '{name}' refuses: {' '.join(problems)}")
+    return architecture
+
+
+def rebuild(
+    description: Description, tensors: Mapping[str, Tensor], catalogue: Catalogue, path: Path
+) -> tuple[Architecture, dict[str, nn.Module]]:
+    """Return the architecture and its exported networks with these weights, in eval mode.
+
+    Strict: a missing, extra or misshapen tensor is a `BundleError`, and so is an architecture that
+    no installed plugin brings.
+    """
+    architecture = architecture_of(description, catalogue, path)
     with global_stream(0, "rebuild"):  # initial weights are replaced; the caller's draws are not
         built = architecture.networks(description.data, description.stage)
     networks = {key: built[key].eval() for key in architecture.exports}

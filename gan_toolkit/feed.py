@@ -61,11 +61,13 @@ class Feed:
             terms = {
                 key: term
                 for key, term in self.recipe.terms.items()
-                if (update.terms is None or key in named) and step % term.every == 0
+                if update.role in term.roles
+                and (update.terms is None or key in named)
+                and step % term.every == 0
             }
             for repetition in range(update.times if terms else 0):
                 if reals is None or repetition or update.fresh_reals:
-                    reals = self.reals(state.nimg + drawn)
+                    reals = self.recipe.arch.seen(self.reals(state.nimg + drawn), s)
                     drawn += plan.batch
                 key = (step, name, repetition)
                 moves.append(
@@ -90,13 +92,16 @@ class Feed:
     def conditions(self, n: int) -> Batch:
         """Return what `n` fixed samples are conditioned on beside labels: the first real rows."""
         names = set(self.recipe.arch.conditions) - {LABEL}
-        if not names:
-            return {}
-        if self.spec.length is None:
-            rows = self._normalised(self._draw_rows(n, stream(self.recipe.plan.seed, "conditions")))
-        else:
-            rows = self._normalised(self._gather(torch.arange(n) % self.spec.length))
+        rows = self.fixed(n) if names else {}
         return {name: rows[name] for name in names}
+
+    def fixed(self, n: int) -> Batch:
+        """Return `n` real rows, the same at every call."""
+        if self.spec.length is None:
+            rows = self._draw_rows(n, stream(self.recipe.plan.seed, "conditions"))
+        else:
+            rows = self._gather(torch.arange(n) % self.spec.length)
+        return self._normalised(rows)
 
     def reals(self, position: int) -> Batch:
         """Return the batch that starts after `position` real images, normalised, on the device."""

@@ -17,6 +17,8 @@ from gan_toolkit.files import replaced
 
 LOOKED_AT = 600
 """Pixels that a grid may have along its longer side before it is left at its own size."""
+GREY, BLUE = (190, 190, 190), (31, 119, 180)
+"""Reals and fakes in every picture of points."""
 CHANNELS = (1, 2, 3, 4)
 """Grey, grey with alpha, RGB, RGBA."""
 
@@ -52,16 +54,29 @@ def grid(images: list[Image.Image], *, rows: int | None = None, pad: int = 2) ->
     return sheet
 
 
-def scatter(points: Tensor, *, size: int = 512) -> Image.Image:
-    """Return a plot of points [N, d], the first two dimensions, scaled to fit."""
-    xy = torch.cat([points, torch.zeros(len(points), 1)], 1)[:, :2].double()
-    low, high = xy.min(0).values, xy.max(0).values
-    places = ((xy - low) / (high - low).clamp_min(1e-9) * (size - 20) + 10).round().int().tolist()
+def scatter(points: Tensor, behind: Tensor | None = None, *, size: int = 512) -> Image.Image:
+    """Return a plot of points [N, d], the first two dimensions, over grey points `behind` them.
+
+    Scaled to fit what is behind, with a margin; without it, to fit the points.
+    """
     sheet = Image.new("RGB", (size, size), "white")
     draw = ImageDraw.Draw(sheet)
-    for x, y in places:
-        draw.ellipse((x - 2, size - y - 2, x + 2, size - y + 2), fill=(31, 119, 180))
+    frame = _two(points if behind is None else behind)
+    low, high = frame.min(0).values, frame.max(0).values
+    margin = size // 10
+    for cloud, colour in ((behind, GREY), (points, BLUE)):
+        if cloud is None:
+            continue
+        share = (_two(cloud) - low) / (high - low).clamp_min(1e-9)
+        places = (share * (size - 2 * margin) + margin).clamp(-size, 2 * size)
+        for x, y in places.round().int().tolist():
+            draw.ellipse((x - 2, size - y - 2, x + 2, size - y + 2), fill=colour)
     return sheet
+
+
+def _two(points: Tensor) -> Tensor:
+    """Return the first two coordinates, the second 0 where there is one: float64 [N, 2]."""
+    return torch.cat([points, torch.zeros(len(points), 1)], 1)[:, :2].double()
 
 
 def picture(samples: Tensor, field: FieldSpec, rows: int | None = None) -> Image.Image:

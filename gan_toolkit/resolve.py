@@ -197,13 +197,19 @@ def _strange_keys(values: Values) -> list[str]:
     return [f"{key}: no such key.{did_you_mean(key, known) or choices}" for key in strange]
 
 
-def _unknown_terms(plan: Plan, terms: Mapping[str, object]) -> list[str]:
+def _unknown_terms(plan: Plan, terms: Mapping[str, Term | None]) -> list[str]:
     problems = [
         f"updates.{name}.terms: no term '{asked}'.{did_you_mean(asked, terms)} "
         f"The recipe has: {', '.join(terms)}."
         for name, update in plan.updates.items()
         for asked in update.terms or ()
         if asked.partition(".")[0] not in terms
+    ]
+    problems += [
+        f"updates.{name}.terms: '{asked}' takes no part in the {update.role}'s updates."
+        for name, update in plan.updates.items()
+        for asked in update.terms or ()
+        if (term := terms.get(asked.partition(".")[0])) and update.role not in term.roles
     ]
     everywhere = any(update.terms is None for update in plan.updates.values())
     used = {asked.partition(".")[0] for u in plan.updates.values() for asked in u.terms or ()}

@@ -22,7 +22,7 @@ from gan_toolkit.resolve import read_recipe
 from gan_toolkit.state import Tensors
 
 RECIPE, IDENTITY, METRICS = "recipe.toml", "run.json", "metrics.jsonl"
-CHECKPOINTS, SAMPLES = "checkpoints", "samples"
+CHECKPOINTS, SAMPLES, TRACES, PLOTS = "checkpoints", "samples", "traces", "plots"
 TIMES = ("seconds", "images_per_second")
 """Fields of a metrics row that depend on the clock; all others are the same on every replay."""
 
@@ -124,7 +124,8 @@ class Run:
         """Return the newest usable checkpoint; see `checkpoint.newest`."""
         sweep(self.path)
         sweep(self.path / CHECKPOINTS)
-        sweep(self.path / SAMPLES)
+        for folder in (SAMPLES, TRACES, PLOTS):
+            sweep(self.path / folder)
         if self.id is None:
             self.id = checkpoint.owner(self.path / CHECKPOINTS)
             with replaced(self.path / IDENTITY) as temporary:
@@ -166,6 +167,23 @@ class Run:
     def sample_path(self, step: int) -> Path:
         """Return where the sample grid of a step lies."""
         return self.path / SAMPLES / f"step-{step:09d}.png"
+
+    def trace_path(self, step: int) -> Path:
+        """Return where the trace of a step lies, for data that are points."""
+        return self.path / TRACES / f"step-{step:09d}.safetensors"
+
+    def sample_paths(self) -> list[Path]:
+        """Return the sample grids in order."""
+        return sorted((self.path / SAMPLES).glob("step-*.png"))
+
+    def trace_paths(self) -> list[Path]:
+        """Return the traces in order."""
+        return sorted((self.path / TRACES).glob("step-*.safetensors"))
+
+
+def step_of(path: Path) -> int:
+    """Return the step of a sample grid or a trace, from its name."""
+    return int(path.stem.rpartition("-")[2])
 
 
 def _identity(run: str) -> str:

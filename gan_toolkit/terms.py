@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.data import Batch, DataSpec
 from gan_toolkit.options import Field, Options
-from gan_toolkit.play import Play
+from gan_toolkit.play import Play, Role
 from gan_toolkit.streams import Draw
 
 Parts = dict[str, Tensor]
@@ -22,15 +22,17 @@ State = dict[str, Tensor]
 class Term(Options):
     """Options of one term of an objective. The plugin kinds `loss` and `penalty`.
 
-    `needs` names what `Play` must prepare: `real_gradients`, `fake_gradients`. `second_order` says
-    that the value is differentiated twice; it is then computed in float32 throughout. `per_sample`
-    says that it looks at the gradient of each sample alone, which batch norm in D would falsify.
-    `heads` names the heads of a verdict that it reads, `fields` the fields of the data beside
-    samples. What a recipe mixes is held against all of these before training.
+    `roles` names the players whose updates it takes part in; `value` and `constrain` are not called
+    for the other's. `needs` names what `Play` must prepare: `real_gradients`, `fake_gradients`.
+    `second_order` says that the value is differentiated twice; it is then computed in float32
+    throughout. `per_sample` says that it looks at the gradient of each sample alone, which batch
+    norm in D would falsify. `heads` names the heads of a verdict that it reads, `fields` the fields
+    of the data beside samples. What a recipe mixes is held against all of these before training.
     """
 
     every: int = Field(1, ge=1, description="steps between uses; the value is scaled by it")
 
+    roles: ClassVar[tuple[Role, ...]] = ("discriminator", "generator")
     needs: ClassVar[tuple[str, ...]] = ()
     second_order: ClassVar[bool] = False
     per_sample: ClassVar[bool] = False

@@ -26,7 +26,7 @@ from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import is_full
 from gan_toolkit.observer import Observer
-from gan_toolkit.pictures import picture, save_png
+from gan_toolkit.pictures import picture, save_png, scatter
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import draw_samples, grid_size, seeded
@@ -34,6 +34,7 @@ from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import step
 from gan_toolkit.streams import seed_own_draws
+from gan_toolkit.trace import trace, write_trace
 
 
 class Trainer:
@@ -172,7 +173,13 @@ class Trainer:
         )
         path = run.sample_path(state.step)
         facts = {"seed": 0, "step": state.step, "architecture": recipe.names["arch"]}
-        save_png(picture(samples, state.spec.sample, rows), path, facts)
+        if len(state.spec.sample.shape) == 1:
+            traced = trace(self.feed, state)
+            write_trace(run.trace_path(state.step), traced)
+            sheet = scatter(samples, traced["real"])
+        else:
+            sheet = picture(samples, state.spec.sample, rows)
+        save_png(sheet, path, facts)
         self.observer.drew(path)
 
     def _save(self, run: Run) -> None:

@@ -8,14 +8,13 @@ class R1(Term):
 
     gamma: Scheduled = Field(10.0, description="weight of the penalty")
 
+    roles = ("discriminator",)
     needs = ("real_gradients",)
     second_order = True
     per_sample = True
 
     def value(self, play: Play, draws: Batch, s: Scalars, state: State) -> tuple[Parts, State]:
         del draws  # it needs no random inputs
-        if play.role != "discriminator":
-            return {}, state
         squared = play.real_gradients.flatten(1).square().sum(1)  # [N]
         return {"r1": s["gamma"] / 2 * squared.mean()}, state
 

@@ -9,5 +9,14 @@ from gan_toolkit import Component, hookimpl
 
 @hookimpl
 def gantk_components() -> Iterable[Component]:
-    """Declare nothing yet."""
-    return []
+    """Declare the augmentation."""
+    return [
+        Component(
+            "augmentation",
+            "diffaugment",
+            "gantk_diffaugment.diffaugment:DiffAugment",
+            "Colour, translation and cutout, for few images or long runs",
+            paper="Zhao et al. 2020, arXiv:2006.10738",
+            licence="MIT",
+        )
+    ]

@@ -15,10 +15,10 @@ from gan_toolkit import DataSpec, Recipe
 from gan_toolkit.data import LABEL
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
-from gan_toolkit.run import Row
+from gan_toolkit.run import Row, step_of
 from gan_toolkit.sampling import at_rest, device_of, seeded
 from gan_toolkit.tracking import Tracker
-from gantk_trackers.figures import figures, step_of
+from gantk_trackers.figures import figures
 
 FOLDER = "tensorboard"
 

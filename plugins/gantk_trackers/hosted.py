@@ -15,9 +15,9 @@ from torch import nn
 from gan_toolkit import DataSpec, Recipe
 from gan_toolkit.errors import UsageError
 from gan_toolkit.recipe import flat
-from gan_toolkit.run import Row, Run
+from gan_toolkit.run import Row, Run, step_of
 from gan_toolkit.tracking import Tracker
-from gantk_trackers.figures import figures, step_of
+from gantk_trackers.figures import figures
 
 PROJECT = "gan-toolkit"
 

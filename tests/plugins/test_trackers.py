@@ -14,8 +14,8 @@ import pytest
 import gan_toolkit
 from gan_toolkit import Observer
 from gan_toolkit.errors import UnknownName, UsageError
-from gan_toolkit.run import Run
-from gantk_trackers.figures import figures, step_of
+from gan_toolkit.run import Run, step_of
+from gantk_trackers.figures import figures
 
 TINY: dict[str, Any] = {
     "steps": 6,

@@ -253,3 +253,23 @@ class TestWhatIsAsked:
             resume=run.path, data=vectors, settings={"steps": 6}, plugins=[SKETCHES]
         )
         assert again.rows()[-1]["step"] == 6
+
+
+class TestRoles:
+    """A term is called for the players that it names, and costs the other nothing."""
+
+    def test_g_pays_nothing_for_a_penalty_on_d(self, vectors: tuple[Tensor, Tensor]) -> None:
+        one = trainer(vectors, settings={"terms.p": {"name": "r1"}})
+        discriminator, generator = one.feed.moves(one.state)[0]
+        assert set(discriminator.terms) == {"adversarial", "p"}
+        assert set(generator.terms) == {"adversarial"}
+
+    def test_a_term_named_for_the_wrong_player_is_refused(
+        self, vectors: tuple[Tensor, Tensor]
+    ) -> None:
+        settings = {
+            "terms.p": {"name": "r1"},
+            "updates.generator.terms": ["adversarial", "p"],
+        }
+        with pytest.raises(RecipeError, match="'p' takes no part in the generator's updates"):
+            trainer(vectors, settings=settings)

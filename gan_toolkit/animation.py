@@ -1,0 +1,78 @@
+"""Animations: frames to a GIF, or to an MP4 where ffmpeg is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gan_toolkit.errors import UsageError
+from gan_toolkit.files import replaced
+
+MOST_FRAMES = 120
+"""Frames of a run's animation; longer runs are thinned out evenly."""
+SECONDS = 0.12
+"""How long a frame stands."""
+LAST = 10
+"""The last frame stands so many times as long."""
+
+
+def check_format(path: Path) -> None:
+    """Raise `UsageError` unless frames can be written to `path`: a .gif, or an .mp4 with ffmpeg."""
+    if path.suffix not in {".gif", ".mp4"}:
+        raise UsageError(f"Cannot animate '{path}': name it .gif or .mp4.")
+    if path.suffix == ".mp4":
+        _ffmpeg()
+
+
+def write_frames(path: Path, frames: Iterable[Image.Image], *, seconds: float = SECONDS) -> None:
+    """Write frames of one size as the suffix says, whole or not at all; the last one is held."""
+    check_format(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as temporary:
+        if path.suffix == ".gif":
+            _gif(temporary, frames, seconds)
+        else:
+            _mp4(temporary, frames, seconds)
+
+
+def _gif(path: Path, frames: Iterable[Image.Image], seconds: float) -> None:
+    first, *rest = (frame.convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames)
+    held = round(1000 * seconds)
+    durations = [held] * len(rest) + [held * LAST]
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+
+
+def _mp4(path: Path, frames: Iterable[Image.Image], seconds: float) -> None:
+    ffmpeg = _ffmpeg()
+    writer = None
+    for frame in frames:
+        pixels = np.asarray(frame.convert("RGB"))
+        pixels = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2]  # H.264 wants even
+        if writer is None:
+            writer = ffmpeg.write_frames(
+                str(path),
+                pixels.shape[1::-1],
+                fps=1 / seconds,
+                macro_block_size=2,
+                output_params=["-f", "mp4"],
+            )
+            writer.send(None)
+        writer.send(np.ascontiguousarray(pixels))
+    assert writer is not None
+    for _ in range(LAST - 1):
+        writer.send(np.ascontiguousarray(pixels))
+    writer.close()
+
+
+def _ffmpeg() -> Any:  # Any: the package is not typed
+    try:
+        import imageio_ffmpeg  # type: ignore[import-untyped]  # it ships no types
+    except ImportError as error:
+        raise UsageError(
+            "An .mp4 needs ffmpeg: `pip install 'gan-toolkit[video]'`, or choose a .gif."
+        ) from error
+    return imageio_ffmpeg

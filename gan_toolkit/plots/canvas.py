@@ -1,0 +1,52 @@
+"""What all drawings share: a figure without a window, colours, how a file is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gan_toolkit.files import replaced
+from gan_toolkit.pictures import BLUE, GREY
+
+Item = TypeVar("Item")
+
+
+def css(colour: tuple[int, int, int]) -> str:
+    """Return a colour as #rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+REAL, FAKE = css(GREY), css(BLUE)
+DARK_REAL, DARK_FAKE = "#555555", "#0b3d63"
+DPI = 110
+
+
+def figure(width: float, height: float) -> Figure:
+    """Return a figure of so many inches; it needs no display."""
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def panels(count: int, *, columns: int, side: float = 2.6) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` square panels in rows of `columns`."""
+    rows = -(-count // columns)
+    across = min(count, columns)
+    sheet = figure(side * across, side * rows)
+    axes = [sheet.add_subplot(rows, across, place + 1) for place in range(count)]
+    return sheet, axes
+
+
+def save(sheet: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with replaced(path) as temporary:
+        sheet.savefig(temporary, format="png", metadata={"Software": "gan-toolkit"})
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Return at most so many items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

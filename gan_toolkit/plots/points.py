@@ -1,0 +1,126 @@
+"""Points over time, and D's feature layer around the moves of a step, from a run's traces."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
+from PIL import Image
+from torch import Tensor
+
+from gan_toolkit.animation import MOST_FRAMES, write_frames
+from gan_toolkit.plots.canvas import DARK_FAKE, DARK_REAL, FAKE, REAL, figure, panels, save, spread
+from gan_toolkit.run import Run, step_of
+from gan_toolkit.state import Tensors
+from gan_toolkit.trace import read_trace
+
+Limits = tuple[float, float, float, float]
+
+
+def draw_points(run: Run, path: Path) -> bool:
+    """Draw reals and fakes at up to twelve steps."""
+    paths = spread(run.trace_paths(), 12)
+    if not paths:
+        return False
+    sheet, axes = panels(len(paths), columns=4)
+    limits = _limits(read_trace(paths[-1])["real"])
+    for panel, file in zip(axes, paths, strict=True):
+        _scatter(panel, read_trace(file), limits, step_of(file))
+    save(sheet, path)
+    return True
+
+
+def draw_points_over_time(run: Run, path: Path) -> bool:
+    """Draw reals and fakes as an animation."""
+    paths = spread(run.trace_paths(), MOST_FRAMES)
+    if len(paths) < 2:
+        return False
+    limits = _limits(read_trace(paths[-1])["real"])
+    write_frames(path, (_frame(file, limits) for file in paths))
+    return True
+
+
+def draw_features(run: Run, path: Path) -> bool:
+    """Draw what D's feature layer makes of the same points before and after each move.
+
+    Light before, dark after; a cross is the centroid of a cloud, an arrow leads from the fakes'
+    centroid before the move to the one after.
+    """
+    files = [file for file in run.trace_paths() if _stages(read_trace(file))]
+    files = spread(files, 4)
+    if not files:
+        return False
+    moves = list(pairwise(_stages(read_trace(files[0]))))
+    sheet, axes = panels(len(files) * len(moves), columns=len(files), side=3.2)
+    for row, (before, after) in enumerate(moves):
+        for column, file in enumerate(files):
+            panel = axes[row * len(files) + column]
+            _move(panel, read_trace(file), before, after)
+            panel.set_title(f"step {step_of(file):,}: {after[1]}'s update", fontsize=8)
+    marks = [
+        Line2D([], [], color=colour, marker="o", linestyle="", label=f"{side} {when}")
+        for side, when, colour in (
+            ("real", "before", REAL),
+            ("real", "after", DARK_REAL),
+            ("fake", "before", FAKE),
+            ("fake", "after", DARK_FAKE),
+        )
+    ]
+    sheet.legend(handles=marks, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    save(sheet, path)
+    return True
+
+
+def _stages(trace: Tensors) -> list[tuple[int, str]]:
+    """Return (place, move) of the features that a trace holds, in order."""
+    names = (name.split(".") for name in trace if name.startswith("features."))
+    return sorted({(int(place), move) for _, place, move, _ in names})
+
+
+def _move(panel: Axes, trace: Tensors, before: tuple[int, str], after: tuple[int, str]) -> None:
+    centres = {}
+    for stage, real, fake in ((before, REAL, FAKE), (after, DARK_REAL, DARK_FAKE)):
+        for side, colour in (("real", real), ("fake", fake)):
+            cloud = trace[f"features.{stage[0]}.{stage[1]}.{side}"].numpy()
+            panel.scatter(cloud[:, 0], cloud[:, 1], s=4, color=colour, alpha=0.6, linewidths=0)
+            centres[stage, side] = cloud.mean(0)
+            panel.plot(*centres[stage, side], "x", color=colour, markersize=9, markeredgewidth=2)
+    panel.annotate(
+        "",
+        xy=tuple(centres[after, "fake"]),
+        xytext=tuple(centres[before, "fake"]),
+        arrowprops={"arrowstyle": "->", "color": "tab:red", "linewidth": 1.2},
+    )
+    panel.tick_params(labelsize=6)
+
+
+def _limits(real: Tensor) -> Limits:
+    low, high = real[:, :2].min(0).values, real[:, :2].max(0).values
+    margin = (high - low).clamp_min(1e-6) * 0.15
+    (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
+    return left, right, bottom, top
+
+
+def _scatter(panel: Axes, trace: Tensors, limits: Limits, step: int) -> None:
+    for side, colour in (("real", REAL), ("fake", FAKE)):
+        x, y = trace[side][:, :2].numpy().T
+        panel.scatter(x, y, s=5, color=colour, linewidths=0, label=side)
+    panel.set_xlim(limits[0], limits[1])
+    panel.set_ylim(limits[2], limits[3])
+    panel.set_title(f"step {step:,}", fontsize=8)
+    panel.tick_params(labelsize=6)
+
+
+def _frame(file: Path, limits: Limits) -> Image.Image:
+    sheet = figure(4.4, 4.4)
+    canvas = FigureCanvasAgg(sheet)
+    panel = sheet.add_subplot()
+    _scatter(panel, read_trace(file), limits, step_of(file))
+    panel.legend(loc="upper right", fontsize=7)
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib types only part of itself
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # as above
+    return Image.fromarray(pixels[..., :3].copy())
