@@ -30,7 +30,10 @@ BAD_RECIPES = [
     ("data = [1, 2]", "data: give it a name, as data = { name = … }."),
     ("data = []", "No data: name a data set"),
     ('data = {name = 3}\narch = {name = "toy"}', "data: give it a name"),
-    (HEAD + "[architecture]\n", "architecture: no such key. A recipe has: arch, data, augmentation, terms, "),
+    (
+        HEAD + "[architecture]\n",
+        "architecture: no such key. A recipe has: arch, data, augmentation, terms, ",
+    ),
     (HEAD + "terms = 3", "terms: name at least one loss; `gantk list loss` shows them."),
     (HEAD + "terms = {}", "terms: name at least one loss"),
     (HEAD + "terms = {a = 3}", "terms.a: give it a name, as terms.a = { name = … }."),

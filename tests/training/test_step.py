@@ -19,7 +19,7 @@ from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.feed import Feed
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
-from gan_toolkit.sampling import draw_samples
+from gan_toolkit.sampling import draw_samples, seeded
 from gan_toolkit.step import step
 from gan_toolkit.streams import global_stream, stream
 from gan_toolkit.tensors import TensorData
@@ -183,9 +183,8 @@ class TestSideEffects:
     ) -> None:
         one = trainer(vectors, "normed")
         before = {k: v.clone() for k, v in one.state.networks["generator"].state_dict().items()}
-        draw_samples(
-            one.recipe.arch, one.state.networks, one.state.spec, 9, inputs=lambda block: {}, s={}
-        )
+        inputs = seeded(one.recipe.arch.draws(one.state.spec), seed=0)
+        draw_samples(one.recipe.arch, one.state.networks, one.state.spec, 9, inputs=inputs, s={})
         after = one.state.networks["generator"].state_dict()
         assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
         assert one.state.networks["generator"].training
