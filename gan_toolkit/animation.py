@@ -17,7 +17,7 @@ MOST_FRAMES = 120
 SECONDS = 0.12
 """How long a frame stands."""
 LAST = 10
-"""The last frame stands so many times as long."""
+"""Where an animation ends rather than goes round, its last frame stands so many times as long."""
 
 
 def check_format(path: Path) -> None:
@@ -28,25 +28,30 @@ def check_format(path: Path) -> None:
         _ffmpeg()
 
 
-def write_frames(path: Path, frames: Iterable[Image.Image], *, seconds: float = SECONDS) -> None:
-    """Write frames of one size as the suffix says, whole or not at all; the last one is held."""
+def write_frames(
+    path: Path, frames: Iterable[Image.Image], *, seconds: float = SECONDS, last: int = LAST
+) -> None:
+    """Write frames of one size as the suffix says, whole or not at all.
+
+    Each stands for so many `seconds`, the last one `last` times as long.
+    """
     check_format(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as temporary:
         if path.suffix == ".gif":
-            _gif(temporary, frames, seconds)
+            _gif(temporary, frames, seconds, last)
         else:
-            _mp4(temporary, frames, seconds)
+            _mp4(temporary, frames, seconds, last)
 
 
-def _gif(path: Path, frames: Iterable[Image.Image], seconds: float) -> None:
+def _gif(path: Path, frames: Iterable[Image.Image], seconds: float, last: int) -> None:
     first, *rest = (frame.convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames)
     held = round(1000 * seconds)
-    durations = [held] * len(rest) + [held * LAST]
+    durations = [held] * len(rest) + [held * last]
     first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
 
 
-def _mp4(path: Path, frames: Iterable[Image.Image], seconds: float) -> None:
+def _mp4(path: Path, frames: Iterable[Image.Image], seconds: float, last: int) -> None:
     ffmpeg = _ffmpeg()
     writer = None
     for frame in frames:
@@ -63,7 +68,7 @@ def _mp4(path: Path, frames: Iterable[Image.Image], seconds: float) -> None:
             writer.send(None)
         writer.send(np.ascontiguousarray(pixels))
     assert writer is not None
-    for _ in range(LAST - 1):
+    for _ in range(last - 1):
         writer.send(np.ascontiguousarray(pixels))
     writer.close()
 

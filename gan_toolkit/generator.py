@@ -12,11 +12,12 @@ from torch import Tensor
 from gan_toolkit import bundle
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.data import Batch, DataSpec
+from gan_toolkit.data import LABEL, Batch, DataSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.pictures import to_images
 from gan_toolkit.sampling import device_of, draw_samples, grid_size, label_numbers, seeded
+from gan_toolkit.walks import walk_inputs
 
 
 class Generator:
@@ -82,6 +83,37 @@ class Generator:
             labels=label_numbers(self.spec, labels, n),
             given=given,
             first=first,
+            progress=progress,
+        )
+
+    def walk(
+        self,
+        stops: int,
+        frames: int,
+        *,
+        seed: int = 0,
+        label: int | str | None = None,
+        truncation: float | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Tensor:
+        """Return a closed walk over samples 0 … stops - 1 of `seed`, `frames` frames a leg.
+
+        Float32 [stops * frames, …]; frame k * frames is sample k, of class `label` where classes
+        count, 0 when left out. See `walk_inputs` for the way between. Raises `UsageError`.
+        """
+        if stops < 1 or frames < 1:
+            raise UsageError("A walk needs at least one stop and one frame a leg.")
+        draws, n = self._architecture.draws(self.spec), stops * frames
+        if label is None and LABEL in self._architecture.conditions:
+            label = 0
+        return draw_samples(
+            self._architecture,
+            self.networks,
+            self.spec,
+            n,
+            inputs=walk_inputs(draws, seeded(draws, seed, truncation), stops, frames),
+            s=self._scalars(),
+            labels=label_numbers(self.spec, label, n),
             progress=progress,
         )
 

@@ -86,9 +86,13 @@ def picture(samples: Tensor, field: FieldSpec, rows: int | None = None) -> Image
     """
     if len(field.shape) != 3 or field.shape[0] not in CHANNELS or field.low is None:
         return scatter(samples.flatten(1))
-    sheet = grid(to_images(samples, field), rows=rows)
-    factor = max(1, LOOKED_AT // max(sheet.size))
-    return sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.NEAREST)
+    return enlarged(grid(to_images(samples, field), rows=rows))
+
+
+def enlarged(image: Image.Image, to: int = LOOKED_AT) -> Image.Image:
+    """Return an image enlarged by the largest whole factor that keeps it within `to` pixels."""
+    factor = max(1, to // max(image.size))
+    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
 
 def save_png(image: Image.Image, path: Path, facts: Mapping[str, object]) -> None:

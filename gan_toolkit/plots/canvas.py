@@ -31,7 +31,7 @@ def figure(width: float, height: float) -> Figure:
 
 
 def panels(count: int, *, columns: int, side: float = 2.6) -> tuple[Figure, list[Axes]]:
-    """Return a figure with `count` square panels in rows of `columns`."""
+    """Return a figure with `count` square panels of so many inches in rows of `columns`."""
     rows = -(-count // columns)
     across = min(count, columns)
     sheet = figure(side * across, side * rows)

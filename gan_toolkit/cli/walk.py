@@ -1,0 +1,51 @@
+"""`gantk walk`: an animation from sample to sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_toolkit.cli.common import Model, PluginFiles
+
+SIDE = 256
+"""Pixels that a small frame is enlarged to at most."""
+
+
+def walk(
+    model: Model,
+    stops: Annotated[int, typer.Option(min=1, metavar="N", help="Samples on the way.")] = 6,
+    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames from one to next.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Whose samples are visited.")] = 0,
+    label: Annotated[
+        str | None, typer.Option(help="Class name or number, for models that know classes.")
+    ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(metavar="T", help="Cut normal latents off at ±T: typical, less varied."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="x.gif, or x.mp4 with gan-toolkit[video].")
+    ] = Path("walk.gif"),
+    plugin: PluginFiles = None,
+) -> None:
+    """Walk through latent space: from sample to sample, and back.
+
+    Normal latents move along great circles, so that what is between looks as sharp.
+    """
+    from gan_toolkit.animation import check_format, write_frames
+    from gan_toolkit.cli.display import task
+    from gan_toolkit.generator import load
+    from gan_toolkit.pictures import enlarged, to_images
+
+    check_format(out)
+    generator = load(model, plugins=plugin or ())
+    generator.images(0)  # refuses a model of points
+    with task("Walking", stops * frames) as advance:
+        samples = generator.walk(
+            stops, frames, seed=seed, label=label, truncation=truncation, progress=advance
+        )
+    pictures = [enlarged(image, to=SIDE) for image in to_images(samples, generator.spec.sample)]
+    write_frames(out, pictures, seconds=0.06, last=1)
+    print(out)
