@@ -9,5 +9,14 @@ from gan_toolkit import Component, hookimpl
 
 @hookimpl
 def gantk_components() -> Iterable[Component]:
-    """Declare nothing yet."""
-    return []
+    """Declare the data set."""
+    return [
+        Component(
+            "data",
+            "cifar10",
+            "gantk_cifar.data:CIFAR10",
+            "60,000 colour photographs, 32x32, ten classes; found or downloaded (170 MB)",
+            paper="Krizhevsky 2009, Learning multiple layers of features from tiny images",
+            licence="none stated; its author asks to be cited",
+        )
+    ]

@@ -1,4 +1,4 @@
-"""Image data sets of the Hugging Face Hub."""
+"""Image data sets of the Hugging Face Hub, streamed once and kept packed."""
 
 from __future__ import annotations
 
@@ -9,5 +9,13 @@ from gan_toolkit import Component, hookimpl
 
 @hookimpl
 def gantk_components() -> Iterable[Component]:
-    """Declare nothing yet."""
-    return []
+    """Declare the data set."""
+    return [
+        Component(
+            "data",
+            "hub",
+            "gantk_hub.data:Hub",
+            "Images of a data set on the Hugging Face Hub; needs gan-toolkit[data]",
+            licence="that of the data set: its card names one, and so does the run",
+        )
+    ]

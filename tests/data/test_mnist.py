@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import os
@@ -17,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_toolkit.errors import DataError
-from gantk_mnist import files
 from gantk_mnist.data import MNIST
 from gantk_mnist.idx import parse_idx
 
@@ -30,6 +30,12 @@ def idx(values: np.ndarray) -> bytes:
     return bytes([0, 0, 8, values.ndim]) + sizes + values.astype(np.uint8).tobytes()
 
 
+def adapt(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    """Replace what is known of MNIST's files."""
+    known = dataclasses.replace(MNIST.collection, **changes)  # type: ignore[arg-type]  # any field
+    monkeypatch.setattr(MNIST, "collection", known)
+
+
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Four small IDX files that pass for MNIST, gzipped."""
@@ -38,9 +44,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     for half, n in (("train", 7), ("t10k", 3)):
         contents[f"{half}-images-idx3-ubyte"] = idx(random.integers(0, 256, (n, 28, 28)))
         contents[f"{half}-labels-idx1-ubyte"] = idx(np.arange(n) % 10)
-    for name, content in contents.items():
-        monkeypatch.setitem(files.SHA256, name, hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(files, "MIRRORS", ("http://127.0.0.1:9",))
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    adapt(monkeypatch, sha256=hashes, mirrors=("http://127.0.0.1:9",))
     return {name: gzip.compress(content) for name, content in contents.items()}
 
 
@@ -69,7 +74,7 @@ def test_missing_files_are_downloaded_once(
 ) -> None:
     log: list[str] = []
     base = serve({f"/m/{name}.gz": page(content, log) for name, content in tiny.items()})
-    monkeypatch.setattr(files, "MIRRORS", (f"{base}/gone", f"{base}/m"))
+    adapt(monkeypatch, mirrors=(f"{base}/gone", f"{base}/m"))
     assert MNIST(split="all").probe(5).startswith("to be downloaded from 127.0.0.1")
     source = MNIST(split="all").open()
     assert source.spec.length == 10
@@ -90,7 +95,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(
 ) -> None:
     log: list[str] = []
     base = serve({f"/{name}.gz": page(content, log) for name, content in tiny.items()})
-    monkeypatch.setattr(files, "MIRRORS", (base,))
+    adapt(monkeypatch, mirrors=(base,))
     source = MNIST(split="test").open()
     cached = tmp_path / "cache" / "mnist" / "t10k-images-idx3-ubyte.gz"
     cached.write_bytes(cached.read_bytes()[:100])
@@ -186,8 +191,8 @@ def test_images_and_labels_that_do_not_match_are_refused(
 ) -> None:
     labels = idx(np.zeros(6))
     (users / "train-labels-idx1-ubyte.gz").write_bytes(labels)
-    name = "train-labels-idx1-ubyte"
-    monkeypatch.setitem(files.SHA256, name, hashlib.sha256(labels).hexdigest())
+    changed = {"train-labels-idx1-ubyte": hashlib.sha256(labels).hexdigest()}
+    adapt(monkeypatch, sha256={**MNIST.collection.sha256, **changed})
     with pytest.raises(DataError, match="holds 7 images but 6 labels"):
         MNIST().open()
 
@@ -231,7 +236,7 @@ def test_a_wrong_idx_file_is_refused_with_the_reason(content: bytes, message: st
 
 @pytest.fixture
 def real(real_data: Path) -> Path:
-    if files.find("train-images-idx3-ubyte") is None:
+    if MNIST.collection.find("train-images-idx3-ubyte") is None:
         pytest.skip("GANTK_DATA holds no MNIST")
     return real_data
 
