@@ -39,6 +39,9 @@ CONTRACTS = {
     "architecture": ("Architecture", "TwoNetworks", "Judged"),
     "terms": ("Term", "Loss"),
     "play": ("Play",),
+    "augmentation": ("Augmentation",),
+    "scoring": ("Extractor", "Metric", "Score", "Receipt", "Exam", "Side"),
+    "tracking": ("Tracker",),
     "data": ("DataSet", "Source", "EndlessSource", "Stored", "DataSpec", "FieldSpec"),
     "streams": ("Draw", "Normal", "Uniform", "Categorical"),
 }
@@ -341,7 +344,6 @@ distributions included; `gantk show KIND NAME` prints one of these sections.
             parts.append(f"```toml\n{catalogue.recipe_text(component.name).rstrip()}\n```\n")
             continue
         cls = catalogue.load(component.kind, component.name)
-        assert issubclass(cls, Options)
         facts = {
             "Paper": component.paper,
             "Licence": component.licence or str(getattr(cls, "licence", "")),
@@ -350,7 +352,7 @@ distributions included; `gantk show KIND NAME` prints one of these sections.
         parts.append(f"{_prose(inspect.getdoc(cls) or '')}\n")
         told = [f"- {key}: {fact}.\n" for key, fact in facts.items() if fact]
         parts += ["".join(told)] if told else []
-        rows = _options_rows(cls, "")
+        rows = _options_rows(cls, "") if issubclass(cls, Options) else []
         if rows:
             parts.append(_table(("option", "type", "default", "range", "what it is"), rows))
     return "\n".join(parts)

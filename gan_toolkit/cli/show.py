@@ -78,11 +78,10 @@ def _show_options(
     from gan_toolkit.options import Options, options_of
 
     cls = known.load(component.kind, component.name)
-    assert issubclass(cls, Options)
     facts["licence"] = component.licence or str(getattr(cls, "licence", ""))
     facts["source"] = str(getattr(cls, "source", ""))
     facts["about"] = inspect.getdoc(cls) or ""
-    options = options_of(cls)
+    options = options_of(cls) if issubclass(cls, Options) else []  # a tracker has none
     if as_json:
         print_json({**facts, "options": [option._asdict() for option in options]})
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,9 @@ from gan_toolkit.errors import RecipeError
 if TYPE_CHECKING:
     from gan_toolkit.catalogue import Catalogue
     from gan_toolkit.resolve import Request
+
+WORTH_PLOTS = 60.0
+"""Seconds of training after which a run's pictures are drawn unasked; they take a few."""
 
 
 def train(
@@ -85,7 +89,10 @@ def train(
     as_json: AsJson = False,
     plugin: PluginFiles = None,
 ) -> None:
-    """Train a GAN, or resume a run. Prints the run's folder."""
+    """Train a GAN, or resume a run. Prints the run's folder.
+
+    What trained for a minute is worth its pictures: they are drawn into RUN/plots at the end.
+    """
     _refuse_contradictions(
         resume=resume,
         minutes=minutes,
@@ -100,6 +107,7 @@ def train(
         },
     )
     from gan_toolkit.cli.display import Display
+    from gan_toolkit.plots import plot_run
     from gan_toolkit.resolve import Request
     from gan_toolkit.training import train_request
 
@@ -123,6 +131,7 @@ def train(
         return
     display = Display()
     try:
+        begun = time.monotonic()
         run = train_request(
             request,
             known,
@@ -133,6 +142,8 @@ def train(
             init_from=init_from,
             track=track or (),
         )
+        if time.monotonic() - begun >= WORTH_PLOTS:
+            plot_run(run, plugins=plugin or (), progress=display.progress)
     finally:
         display.close()
     if as_json:
