@@ -12,38 +12,47 @@ from gan_toolkit.plugin import Component, hookimpl
 
 if TYPE_CHECKING:
     from gan_toolkit.architecture import Architecture, Judged, TwoNetworks
+    from gan_toolkit.augmentation import Augmentation
     from gan_toolkit.catalogue import Catalogue
     from gan_toolkit.data import Batch, DataSet, DataSpec, EndlessSource, FieldSpec, Source, Stored
     from gan_toolkit.errors import GantkError
+    from gan_toolkit.evaluation import evaluate
     from gan_toolkit.generator import Generator, load
     from gan_toolkit.observer import Observer
     from gan_toolkit.options import Field, Options, Schedule, Scheduled
     from gan_toolkit.play import Play
     from gan_toolkit.recipe import Recipe
     from gan_toolkit.run import Run
+    from gan_toolkit.scoring import Exam, Extractor, Metric, Receipt, Score
     from gan_toolkit.streams import Categorical, Draw, Normal, Uniform
     from gan_toolkit.terms import Loss, Term
+    from gan_toolkit.tracking import Tracker
     from gan_toolkit.training import train
 
 _HOMES = {
     "architecture": ("Architecture", "Judged", "TwoNetworks"),
+    "augmentation": ("Augmentation",),
     "catalogue": ("Catalogue",),
     "data": ("Batch", "DataSet", "DataSpec", "EndlessSource", "FieldSpec", "Source", "Stored"),
     "errors": ("GantkError",),
+    "evaluation": ("evaluate",),
     "generator": ("Generator", "load"),
     "observer": ("Observer",),
     "options": ("Field", "Options", "Schedule", "Scheduled"),
     "play": ("Play",),
     "recipe": ("Recipe",),
     "run": ("Run",),
+    "scoring": ("Exam", "Extractor", "Metric", "Receipt", "Score"),
     "streams": ("Categorical", "Draw", "Normal", "Uniform"),
     "terms": ("Loss", "Term"),
+    "tracking": ("Tracker",),
     "training": ("train",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Architecture",
+    "Augmentation",
     "Batch",
     "Catalogue",
     "Categorical",
@@ -52,25 +61,32 @@ __all__ = [
     "DataSpec",
     "Draw",
     "EndlessSource",
+    "Exam",
+    "Extractor",
     "Field",
     "FieldSpec",
     "GantkError",
     "Generator",
     "Judged",
     "Loss",
+    "Metric",
     "Normal",
     "Observer",
     "Options",
     "Play",
+    "Receipt",
     "Recipe",
     "Run",
     "Schedule",
     "Scheduled",
+    "Score",
     "Source",
     "Stored",
     "Term",
+    "Tracker",
     "TwoNetworks",
     "Uniform",
+    "evaluate",
     "hookimpl",
     "load",
     "train",

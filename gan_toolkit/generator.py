@@ -41,6 +41,11 @@ class Generator:
         return self.description.architecture
 
     @property
+    def conditions(self) -> tuple[str, ...]:
+        """Fields that a sample is made of beside draws: labels, input images."""
+        return self._architecture.conditions
+
+    @property
     def grid(self) -> tuple[int, int | None]:
         """How many samples its grid shows and in how many rows; see `grid_size`."""
         return grid_size(self._architecture, self.spec)

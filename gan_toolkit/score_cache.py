@@ -32,9 +32,7 @@ def key(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def remembered(
-    name: str, compute: Callable[[], Mapping[str, Tensor]]
-) -> Mapping[str, Tensor]:
+def remembered(name: str, compute: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
     """Return the tensors kept under `name`, computed and kept when they are not there."""
     path = cache_folder() / "scores" / f"{name}.safetensors"
     if path.is_file():

@@ -6,7 +6,6 @@ that is read a chunk at a time. What an extractor sees of a side is computed onc
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from torch.nn import functional
 
 from gan_toolkit import score_cache
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.data import SAMPLE, Batch, DataSet, DataSpec
+from gan_toolkit.data import LABEL, SAMPLE, Batch, DataSet, DataSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.options import Field, Options
 
@@ -69,6 +68,8 @@ class Seen(NamedTuple):
     """[N, d]"""
     logits: Tensor | None = None
     """[N, classes], for an extractor that names classes."""
+    label: Tensor | None = None
+    """[N] int64, the class of each sample where it is known: asked for, or the data's."""
 
 
 class Extractor(Options):
@@ -146,8 +147,8 @@ class Eye:
         """Return what it sees in images [N, C, H, W] in -1 … 1, on the CPU."""
         if self._network is None:
             self._network = self.extractor.open().to(self._device)
-        features, logits = self._network(images.to(self._device))
-        return Seen(features.cpu(), None if logits is None else logits.cpu())
+        seen: Seen = self._network(images.to(self._device))
+        return Seen(seen.features.cpu(), None if seen.logits is None else seen.logits.cpu())
 
 
 class Kept(Generic[Item]):
@@ -167,7 +168,9 @@ class Kept(Generic[Item]):
         for item in self._make():
             weight += self._weigh(item)
             if items is not None:
-                items = [*items, item] if weight <= KEPT_BYTES else None
+                items.append(item)
+            if weight > KEPT_BYTES:
+                items = None
             yield item
         self._items = items
 
@@ -206,7 +209,10 @@ class Side:
         """Yield what an extractor sees in each chunk."""
         if eye.name not in self._seen:
             self._seen[eye.name] = Kept(
-                lambda: (eye.look(batch[SAMPLE]) for batch in self.chunks()),
+                lambda: (
+                    eye.look(batch[SAMPLE])._replace(label=batch.get(LABEL))
+                    for batch in self.chunks()
+                ),
                 lambda seen: sum(t.nbytes for t in seen if t is not None),
             )
         yield from self._seen[eye.name]
@@ -305,8 +311,3 @@ def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(
         images, size=size, mode="bilinear", antialias=True, align_corners=False
     )
-
-
-def gathered(chunks: Iterable[Tensor]) -> Tensor:
-    """Return all rows of chunks in one tensor, for metrics that need them side by side."""
-    return torch.cat(list(itertools.chain(chunks)))

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli import export, listing, plugins, sample, show, train
+from gan_toolkit.cli import evaluate, export, listing, plot, plugins, sample, show, train, walk
 from gan_toolkit.cli.extensions import Extensible
 from gan_toolkit.errors import GantkError
 
@@ -25,7 +25,10 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("sample")(sample.sample)
+app.command("walk")(walk.walk)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("plot")(plot.plot)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)
 app.command("plugins")(plugins.plugins)

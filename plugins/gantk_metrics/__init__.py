@@ -9,5 +9,21 @@ from gan_toolkit import Component, hookimpl
 
 @hookimpl
 def gantk_components() -> Iterable[Component]:
-    """Declare nothing yet."""
-    return []
+    """Declare the metrics."""
+    return [
+        Component(
+            "metric",
+            "fd",
+            "gantk_metrics.frechet:FrechetDistance",
+            "Fréchet distance between the features of samples and of real data",
+            paper="Heusel et al. 2017, arXiv:1706.08500",
+            licence="MIT",
+        ),
+        Component(
+            "metric",
+            "classifier",
+            "gantk_metrics.classifier:Classified",
+            "How surely samples are recognised, how even the classes are, labels obeyed",
+            licence="MIT",
+        ),
+    ]

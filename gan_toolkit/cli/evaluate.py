@@ -1,0 +1,115 @@
+"""`gantk evaluate`: scores of a trained generator, with receipts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gan_toolkit.cli.common import AsJson, Model, PluginFiles, names_of, print_json, print_table
+
+if TYPE_CHECKING:
+    from gan_toolkit.scoring import Score
+
+DIRECTION = {"lower": "lower is better", "higher": "higher is better", "none": ""}
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Real data to compare with; left out, what the model was trained on.",
+            autocompletion=names_of("data"),
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Repeatable; left out, all that fit.",
+            autocompletion=names_of("metric"),
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 0,
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            help="Network to look with; left out, the one made for the data.",
+            autocompletion=names_of("extractor"),
+        ),
+    ] = None,
+    via: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="SIDE", help="Send images of both kinds through this size."),
+    ] = None,
+    as_json: AsJson = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write scores and receipts as JSON, too.")
+    ] = None,
+    plugin: PluginFiles = None,
+) -> None:
+    """Score a trained model against real data.
+
+    Every number comes with the same number for held-out real samples and, in JSON, a receipt.
+    """
+    from gan_toolkit import evaluation
+    from gan_toolkit.cli.display import Display
+    from gan_toolkit.files import replaced
+
+    display = Display()
+    try:
+        scores = evaluation.evaluate(
+            model,
+            data,
+            metrics=metric,
+            n=n,
+            seed=seed,
+            extractor=extractor,
+            via=via,
+            plugins=plugin or (),
+            progress=display.progress,
+            note=display.note,
+        )
+    finally:
+        display.close()
+    plain = [score.plain() for score in scores]
+    if out is not None:
+        with replaced(out) as temporary:
+            temporary.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        print_json(plain)
+    else:
+        _print(scores)
+
+
+def _print(scores: list[Score]) -> None:
+    print_table(
+        ("score", "value", "real samples", "unit", "direction", "samples"),
+        [
+            (
+                score.name,
+                _shown(score.value) + (f" ± {_shown(score.error)}" if score.error else ""),
+                "" if score.floor is None else _shown(score.floor),
+                score.unit,
+                DIRECTION[score.better],
+                str(score.receipt.n),
+            )
+            for score in scores
+        ],
+    )
+    about = scores[0].receipt
+    part = f", split {about.split}" if about.split else ""
+    print(f"\nSamples of seed {about.seed}; data {about.data}{part}.")
+    for told in sorted({score.receipt.floor for score in scores if score.floor is not None}):
+        print(f"Real samples: {told}.")
+    for told in sorted({note for score in scores for note in score.receipt.notes}):
+        print(f"Note: {told}.")
+
+
+def _shown(value: float) -> str:
+    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"

@@ -1,0 +1,127 @@
+"""Score a model against data: open both, hand them to the metrics that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.choice import choose_data
+from gan_toolkit.data import DataSet, Progress, silent
+from gan_toolkit.errors import RecipeError, UsageError
+from gan_toolkit.generator import Generator
+from gan_toolkit.options import validate
+from gan_toolkit.recipe import Values
+from gan_toolkit.scoring import Exam, FeatureMetric, Metric, Score
+from gan_toolkit.sides import Judged, Rows, examined
+from gan_toolkit.tensors import TensorData
+
+
+def evaluate(
+    model: str | Path | Generator | Rows,
+    data: str | DataSet | Rows | None = None,
+    *,
+    metrics: Iterable[str | Metric] | None = None,
+    n: int = 10_000,
+    seed: int = 0,
+    extractor: str | None = None,
+    via: int | None = None,
+    plugins: Iterable[str | Path] = (),
+    progress: Progress = silent,
+    note: Callable[[str], None] = lambda _: None,
+) -> list[Score]:
+    """Return the scores of a model's `n` samples of `seed` against real data.
+
+    `model` is a run, a bundle, a `.safetensors` file, an open generator, or samples themselves.
+    `data` left out is what the model was trained on; a tensor is taken as `train` takes it.
+    `metrics` left out is every installed one that fits; `note` is told which do not and why.
+    `extractor` is for every metric that takes one, `via` is a side in pixels that both kinds of
+    samples are sent through first. The same call gives the same digits on the same machine with
+    the same number of threads. Raises `GantkError`.
+    """
+    if n < 1 or seed < 0:
+        raise UsageError("n must be positive and seed must not be negative.")
+    catalogue = Catalogue.discover(plugins)
+    judged = Judged.of(model, catalogue, n, seed)
+    options = _data_set(data, judged, catalogue, note)
+    exam = examined(judged, options, catalogue, n=n, seed=seed, via=via, progress=progress)
+    scores: list[Score] = []
+    for metric in _fitting(metrics, extractor, exam, note):
+        scores += metric.scores(exam)
+    return scores
+
+
+def _data_set(
+    asked: str | DataSet | Rows | None,
+    judged: Judged,
+    catalogue: Catalogue,
+    note: Callable[[str], None],
+) -> DataSet:
+    """Return the data to compare with, not yet opened."""
+    if isinstance(asked, Tensor | tuple):
+        return TensorData.of(asked)
+    if isinstance(asked, DataSet):
+        return asked
+    values: Values = {"data": (judged.trained_on or {}).get("data", [])}
+    if asked is None:
+        _refuse_unknown(values["data"], catalogue)
+    problems: list[str] = []
+    choose_data(values, asked, catalogue, note, problems)
+    table = values["data"]
+    cls = catalogue.load("data", table["name"])
+    assert issubclass(cls, DataSet)
+    options = {key: value for key, value in table.items() if key != "name"}
+    found = validate(cls, options, where="data", problems=problems)
+    if problems or found is None:
+        hint = f"`gantk show data {table['name']}` lists its options; name other data with --data."
+        raise RecipeError(problems, origin="the data to compare with", hint=hint)
+    return found
+
+
+def _refuse_unknown(trained_on: object, catalogue: Catalogue) -> None:
+    """Raise `UsageError` when a model does not tell which data can be opened again."""
+    name = trained_on.get("name") if isinstance(trained_on, dict) else None
+    if name == TensorData.NAME:
+        reason = "It was trained on a tensor from Python, which no file holds"
+    elif name is None:
+        reason = "The model does not say what it was trained on"
+    elif name not in catalogue.names("data"):
+        reason = f"It was trained on '{name}', which no installed plugin brings"
+    elif any(c.name == name and c.opens_paths for c, _ in catalogue.components("data")):
+        reason = "It was trained on files, and a model does not keep where they lay"
+    else:
+        return
+    raise UsageError(f"{reason}. Name the data to compare with: --data NAME or --data PATH.")
+
+
+def _fitting(
+    asked: Iterable[str | Metric] | None,
+    extractor: str | None,
+    exam: Exam,
+    note: Callable[[str], None],
+) -> Sequence[Metric]:
+    """Return the metrics to take. Raises `UsageError` when one that was asked for cannot be."""
+    named = exam.catalogue.names("metric") if asked is None else list(asked)
+    fitting: list[Metric] = []
+    refused: list[str] = []
+    for each in named:
+        metric = each if isinstance(each, Metric) else exam.catalogue.load("metric", each)()
+        assert isinstance(metric, Metric)
+        if extractor is not None and isinstance(metric, FeatureMetric):
+            exam.catalogue.find("extractor", extractor)
+            metric = metric.model_copy(update={"extractor": extractor})
+        reasons = metric.refusals(exam)
+        if reasons:
+            name = each if isinstance(each, str) else type(each).__name__
+            refused.append(f"{name} does not fit: {' '.join(reasons)}")
+        else:
+            fitting.append(metric)
+    if refused and (asked is not None or not fitting):
+        raise UsageError("\n".join(refused))
+    for reason in refused:
+        note(reason)
+    if not fitting:
+        raise UsageError("No metric is installed or named. `gantk list metric` shows them.")
+    return fitting

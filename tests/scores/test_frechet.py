@@ -1,0 +1,114 @@
+"""The Fréchet distance against closed forms and an independent arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gan_toolkit.errors import DataError
+from gan_toolkit.scoring import Seen
+from gan_toolkit.streams import stream
+from gantk_metrics.frechet import distance, gaussian
+
+Chunked = Callable[[Tensor, int], list[Seen]]
+
+
+def noise(*shape: int, key: str = "") -> Tensor:
+    return torch.randn(*shape, generator=stream(0, "test", key))
+
+
+def covariance(d: int, key: str) -> Tensor:
+    root = noise(d, d, key=key).double()
+    return root @ root.T / d
+
+
+def by_eigenvalues(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    """Heusel et al. 2017, equation 6, by the eigenvalues of the product itself, in numpy.
+
+    A B is similar to A^½ B A^½, so that its eigenvalues are real and not negative.
+    """
+    A, B = a["covariance"].numpy(), b["covariance"].numpy()
+    roots = np.sqrt(np.linalg.eigvals(A @ B).astype(complex)).real.sum()
+    shift = ((a["mean"] - b["mean"]) ** 2).sum().item()
+    return float(shift + np.trace(A) + np.trace(B) - 2 * roots)
+
+
+def test_the_distance_is_the_formulas_by_another_route() -> None:
+    for d in (1, 5, 64):
+        a = {"mean": noise(d, key="a").double(), "covariance": covariance(d, "A")}
+        b = {"mean": noise(d, key="b").double(), "covariance": covariance(d, "B")}
+        assert distance(a, b) == pytest.approx(by_eigenvalues(a, b), rel=1e-9)
+        assert distance(a, b) == pytest.approx(distance(b, a), rel=1e-9)
+
+
+def test_the_distance_is_scipys_where_scipy_is_here() -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    a = {"mean": noise(16, key="a").double(), "covariance": covariance(16, "A")}
+    b = {"mean": noise(16, key="b").double(), "covariance": covariance(16, "B")}
+    root = linalg.sqrtm(a["covariance"].numpy() @ b["covariance"].numpy())
+    expected = (a["mean"] - b["mean"]).square().sum().item() + np.trace(
+        a["covariance"].numpy() + b["covariance"].numpy() - 2 * root
+    ).real
+    assert distance(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_commuting_gaussians_have_the_closed_form() -> None:
+    s, t = torch.tensor([1.0, 4.0, 0.0]).double(), torch.tensor([9.0, 1.0, 4.0]).double()
+    turn = torch.linalg.qr(noise(3, 3).double()).Q
+    a = {"mean": torch.zeros(3).double(), "covariance": turn @ s.diag() @ turn.T}
+    b = {"mean": torch.ones(3).double(), "covariance": turn @ t.diag() @ turn.T}
+    # |m|² + Σ (√s - √t)² = 3 + (1-3)² + (2-1)² + (0-2)²
+    assert distance(a, b) == pytest.approx(12, rel=1e-6)  # a root of a zero keeps half the digits
+
+
+def test_a_set_is_at_no_distance_from_itself_in_any_order(chunked: Chunked) -> None:
+    rows = noise(500, 20) * 10 + 3
+    shuffled = rows[torch.randperm(500, generator=stream(0, "order"))]
+    assert abs(distance(gaussian(chunked(rows, 64)), gaussian(chunked(shuffled, 7)))) < 1e-9
+
+
+def test_a_constant_feature_does_no_harm(chunked: Chunked) -> None:
+    rows = torch.cat([noise(300, 3), torch.full((300, 2), 5.0)], 1)
+    moved = rows + torch.tensor([0.0, 0.0, 0.0, 2.0, 0.0])
+    a, b = (gaussian(chunked(each, 100)) for each in (rows, moved))
+    assert distance(a, b) == pytest.approx(4, rel=1e-6)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(0, 5))
+@settings(max_examples=30)
+def test_streaming_is_one_shot(sizes: list[int], offset: int) -> None:
+    rows = noise(sum(sizes) + 1, 4, key=str(sizes)) + 10.0**offset
+    found = gaussian(Seen(part) for part in rows.split([*sizes, 1]))
+    expected = torch.cov(rows.double().T)
+    assert torch.allclose(found["mean"], rows.double().mean(0), rtol=1e-12)
+    assert (found["covariance"] - expected).abs().max() <= 1e-9 * expected.abs().max()
+
+
+def test_the_distance_of_samples_of_one_law_falls_with_their_number(chunked: Chunked) -> None:
+    law = [
+        gaussian(chunked(noise(n, 32, key=f"{n} {half}"), 512))
+        for n in (100, 3200)
+        for half in "ab"
+    ]
+    few, many = distance(*law[:2]), distance(*law[2:])
+    assert few / many == pytest.approx(32, rel=0.3)  # the bias goes with 1 / n
+
+
+def test_shuffling_real_and_made_up_samples_together_leaves_no_distance(chunked: Chunked) -> None:
+    real, fake = noise(2000, 8, key="r"), noise(2000, 8, key="f") * 2
+    both = torch.cat([real, fake])[torch.randperm(4000, generator=stream(0, "null"))]
+    apart = distance(gaussian(chunked(real, 500)), gaussian(chunked(fake, 500)))
+    null = distance(gaussian(chunked(both[:2000], 500)), gaussian(chunked(both[2000:], 500)))
+    assert apart == pytest.approx(8, rel=0.1)  # Σ (2 - 1)²
+    assert null < 0.02 * apart
+
+
+def test_one_row_is_refused(chunked: Chunked) -> None:
+    with pytest.raises(DataError, match="two samples or more"):
+        gaussian(chunked(noise(1, 4), 1))
