@@ -71,6 +71,15 @@ class Architecture(Options):
         del nimg
         return {}
 
+    def minibatches(self, spec: DataSpec, nimg: int) -> int:
+        """Return how many minibatches a batch is cut into now, each with updates of its own.
+
+        Smaller minibatches for larger stages: a step draws as many images as ever. Where it does
+        not divide the batch, the greatest number that divides both is taken.
+        """
+        del spec, nimg
+        return 1
+
     def heads(self, spec: DataSpec) -> tuple[str, ...]:
         """Return the names of the heads that `judge` returns beside logits; each needs a term."""
         del spec
@@ -86,6 +95,11 @@ class Architecture(Options):
     def draws(self, spec: DataSpec) -> dict[str, Draw]:
         """Return the random inputs of `generate` by name."""
         raise NotImplementedError
+
+    def seen(self, batch: Batch, s: Scalars) -> Batch:
+        """Return a real batch as every term is to see it now: with less detail while growing."""
+        del s
+        return batch
 
     def generate(self, nets: Networks, draws: Batch, batch: Batch, s: Scalars) -> Batch:
         """Return fakes by field name; `batch` holds what conditions them (labels, images)."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from torch.nn import BatchNorm1d, Module
 from torch.nn.modules.batchnorm import _BatchNorm  # torch gives the base of batch norms no name
 
 from gan_toolkit.data import LABEL, DataSpec
 from gan_toolkit.errors import did_you_mean
-from gan_toolkit.recipe import Recipe
+from gan_toolkit.recipe import Recipe, Update
 from gan_toolkit.streams import global_stream
 
 
@@ -20,10 +21,12 @@ def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
     """
     reasons = [f"arch: {reason}" for reason in recipe.arch.refusals(spec)]
     reasons += _missing_fields(recipe, spec)
+    reasons += _labels_without_reader(recipe, spec)
+    reasons += _moves_without_term(recipe)
     if recipe.augmentation is not None:
         reasons += [f"augmentation: {reason}" for reason in recipe.augmentation.refusals(spec)]
     reasons += _heads_without_term(recipe, spec)
-    return reasons or [*_mixed_samples(recipe, spec)]
+    return reasons or [*_batch_norms(recipe, spec)]
 
 
 def _missing_fields(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -33,12 +36,56 @@ def _missing_fields(recipe: Recipe, spec: DataSpec) -> list[str]:
         needed |= dict.fromkeys(term.fields, f"terms.{name}: it needs")
     if recipe.plan.fake_labels == "uniform":
         needed[LABEL] = "fake_labels: 'uniform' draws"
+    labels = "Class sub-folders make labels; else choose"
     return [
         f"{who} '{field}', but '{spec.name}' has only {', '.join(spec.fields)}. "
-        "Class sub-folders make labels."
+        f"{labels if field == LABEL else 'Choose'} data that has it (`gantk list data`)."
         for field, who in needed.items()
         if field not in spec.fields
     ]
+
+
+def _labels_without_reader(recipe: Recipe, spec: DataSpec) -> list[str]:
+    """Return why labels of fakes cannot be drawn, or why nobody would read them."""
+    if recipe.plan.fake_labels != "uniform" or LABEL not in spec.fields:
+        return []
+    if not spec.classes:
+        unnamed = f"fake_labels: 'uniform' draws among classes, but '{spec.name}' names none"
+        return [f"{unnamed}; set fake_labels to 'data'."]
+    read = {field for term in recipe.terms.values() for field in term.fields}
+    if LABEL in read.union(recipe.arch.conditions):
+        return []
+    unread = f"fake_labels: 'uniform' draws labels that '{recipe.names['arch']}' does not read"
+    return [f"{unread}; leave it out, or see `gantk list architecture` for one that does."]
+
+
+def _moves_without_term(recipe: Recipe) -> list[str]:
+    """Return updates that no term takes part in, and terms that take part in no update."""
+    updates = recipe.plan.updates
+    pairs = {
+        (move, name)
+        for move, update in updates.items()
+        for name, term in recipe.terms.items()
+        if update.role in term.roles and _takes(update, name)
+    }
+    moving, used = {move for move, _ in pairs}, {name for _, name in pairs}
+    reasons = [
+        f"updates.{move}: no term takes part in this update of the {update.role}. Add a loss "
+        "(`gantk list loss`), or remove the update."
+        for move, update in updates.items()
+        if move not in moving
+    ]
+    reasons += [
+        f"terms.{name}: no update of the {' or the '.join(term.roles)} uses it. Add it to such an "
+        "update's `terms`, or remove it."
+        for name, term in recipe.terms.items()
+        if name not in used
+    ]
+    return reasons
+
+
+def _takes(update: Update, term: str) -> bool:
+    return update.terms is None or term in {asked.partition(".")[0] for asked in update.terms}
 
 
 def _heads_without_term(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -52,30 +99,43 @@ def _heads_without_term(recipe: Recipe, spec: DataSpec) -> list[str]:
         if head not in heads
     ]
     reasons += [
-        f"arch: no term teaches the head '{head}' of '{arch}'. `gantk list loss` shows terms."
+        f"arch: no term teaches the head '{head}' of '{arch}'. "
+        "Add one that does (`gantk list loss`), or choose options without that head."
         for head in heads
         if head not in read
     ]
     return reasons
 
 
-def _mixed_samples(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
-    """Yield terms that look at each sample's own gradient through a D that mixes samples."""
+def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
+    """Yield what batch norm bars: slopes of single samples through D, vectors one at a time."""
+    plan = recipe.plan
     per_sample = [name for name, term in recipe.terms.items() if term.per_sample]
-    if not per_sample:
+    alone = plan.batch == plan.accumulate
+    if not per_sample and not alone:
         return
     with global_stream(0, "fit"):
         networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
-    for update in recipe.plan.updates.values():
-        if update.role != "discriminator":
-            continue
-        for name in update.networks:
-            modules = networks[name].modules() if name in networks else ()
-            if any(isinstance(module, _BatchNorm) for module in modules):
-                yield (
-                    f"terms.{per_sample[0]}: '{recipe.names[f'terms.{per_sample[0]}']}' looks at "
-                    f"the gradient of each sample alone, but batch norm in '{name}' mixes the "
-                    "samples of a batch. Choose a discriminator without it (`gantk show "
-                    f"architecture {recipe.names['arch']}`), or leave that term out."
-                )
-                return
+    if alone and (name := next(_holding(BatchNorm1d, networks), None)):
+        yield (
+            f"accumulate: batch norm in '{name}' needs two samples or more at once, but "
+            f"accumulate = {plan.accumulate} leaves one of a batch of {plan.batch}. Set a larger "
+            "batch or a smaller accumulate."
+        )
+    for update in plan.updates.values():
+        mixing = [name for name in _holding(_BatchNorm, networks) if name in update.networks]
+        barred = [name for name in per_sample if _takes(update, name)]
+        if update.role == "discriminator" and mixing and barred:
+            yield (
+                f"terms.{barred[0]}: '{recipe.names[f'terms.{barred[0]}']}' looks at the gradient "
+                f"of each sample alone, but batch norm in '{mixing[0]}' mixes the samples of a "
+                "batch. Choose a discriminator without it (`gantk show architecture "
+                f"{recipe.names['arch']}`), or leave that term out."
+            )
+            return
+
+
+def _holding(kind: type[Module], networks: Mapping[str, Module]) -> Iterator[str]:
+    for name, network in networks.items():
+        if any(isinstance(module, kind) for module in network.modules()):
+            yield name

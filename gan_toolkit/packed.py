@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_toolkit.data import LABEL, SAMPLE, DataSpec, FieldSpec, Stored
 from gan_toolkit.files import new_folder, replaced, sweep
 from gan_toolkit.options import Field, Options
 from gan_toolkit.places import cache_folder, locked, writing
@@ -62,6 +63,24 @@ class Pack:
     samples: Tensor
     labels: Tensor | None
     about: About
+
+    def images(
+        self, name: str, *, licence: str = "", source: str = "", flip: bool = False
+    ) -> Stored:
+        """Return the rows as images in -1 … 1 of the data set `name`, labelled if they are."""
+        fields = {SAMPLE: FieldSpec(shape=self.about.shape, low=-1.0, high=1.0)}
+        rows = {SAMPLE: self.samples}
+        if self.labels is not None:
+            fields[LABEL] = FieldSpec(shape=(), classes=self.about.classes)
+            rows[LABEL] = self.labels
+        spec = DataSpec(
+            name=name,
+            fields=fields,
+            fingerprint=self.about.fingerprint,
+            licence=licence,
+            source=source,
+        )
+        return Stored(spec, rows, flip=flip)
 
 
 def name_of(**parts: object) -> str:

@@ -51,7 +51,7 @@ class Receipt(Options):
 class Score(Options):
     """One number about a model, with its receipt."""
 
-    name: str = Field(description="what was measured, with the extractor: `fd-digits`")
+    name: str = Field(description="what was measured, then a hyphen and the extractor, if any")
     value: float = Field(description="the number")
     unit: str = Field("", description="unit, empty for a plain number; `share` runs from 0 to 1")
     better: Better = Field(description="which way is better")

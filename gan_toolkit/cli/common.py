@@ -71,6 +71,13 @@ PluginFiles = Annotated[
     list[Path] | None,
     typer.Option("--plugin", metavar="FILE", help="Load a single-file plugin. Repeatable."),
 ]
+Label = Annotated[
+    str | None, typer.Option(help="Class name or number, for models that know classes.")
+]
+Truncation = Annotated[
+    float | None,
+    typer.Option(metavar="T", help="Cut normal latents off at ±T: typical, less varied."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A run, a bundle folder or a .safetensors file.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli.common import Model, PluginFiles
+from gan_toolkit.cli.common import Label, Model, PluginFiles, Truncation
 
 
 def sample(
@@ -16,13 +16,8 @@ def sample(
         int | None, typer.Option("-n", min=1, help="Number of samples; else a full grid.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Sample i of a seed is always the same.")] = 0,
-    label: Annotated[
-        str | None, typer.Option(help="Class name or number, for models that know classes.")
-    ] = None,
-    truncation: Annotated[
-        float | None,
-        typer.Option(metavar="T", help="Cut normal latents off at ±T: typical, less varied."),
-    ] = None,
+    label: Label = None,
+    truncation: Truncation = None,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="grid.png, a folder/ of PNGs, x.npz or x.safetensors."),

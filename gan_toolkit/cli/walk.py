@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli.common import Model, PluginFiles
+from gan_toolkit.cli.common import Label, Model, PluginFiles, Truncation
 
 SIDE = 256
 """Pixels that a small frame is enlarged to at most."""
@@ -18,13 +18,8 @@ def walk(
     stops: Annotated[int, typer.Option(min=1, metavar="N", help="Samples on the way.")] = 6,
     frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames from one to next.")] = 16,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Whose samples are visited.")] = 0,
-    label: Annotated[
-        str | None, typer.Option(help="Class name or number, for models that know classes.")
-    ] = None,
-    truncation: Annotated[
-        float | None,
-        typer.Option(metavar="T", help="Cut normal latents off at ±T: typical, less varied."),
-    ] = None,
+    label: Label = None,
+    truncation: Truncation = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="x.gif, or x.mp4 with gan-toolkit[video].")
     ] = Path("walk.gif"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_toolkit import packed
-from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
+from gan_toolkit.data import DataSet, Progress, Stored, silent
 from gan_toolkit.options import Field
 from gan_toolkit.resizing import bicubic
 from gantk_cifar.binary import binary_chunks
@@ -78,18 +78,7 @@ class CIFAR10(DataSet):
                 archive.path,
                 BINARY,
             )
-        spec = DataSpec(
-            name="cifar10",
-            fields={
-                SAMPLE: FieldSpec(shape=pack.about.shape, low=-1.0, high=1.0),
-                LABEL: FieldSpec(shape=(), classes=CLASSES),
-            },
-            fingerprint=pack.about.fingerprint,
-            licence=self.licence,
-            source=source,
-        )
-        assert pack.labels is not None
-        return Stored(spec, {SAMPLE: pack.samples, LABEL: pack.labels}, flip=self.flip)
+        return pack.images("cifar10", licence=self.licence, source=source, flip=self.flip)
 
     def _stamp(self, archive: Archive) -> str:
         path = archive.path.resolve()

@@ -1,4 +1,4 @@
-"""The JPEG copy: an archive of image files, read as the data set `folder` reads one."""
+"""The JPEG copy: an archive of image files, read as any other is."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError
+from gan_toolkit.images.archives import opened_archive
+from gan_toolkit.images.decode import pixels
+from gan_toolkit.images.files import Unreadable
+from gan_toolkit.images.layout import lay_out
+from gan_toolkit.images.threads import in_order
 from gan_toolkit.packed import Chunk
 from gantk_cifar.binary import SHAPE
-from gantk_images.decode import pixels
-from gantk_images.files import Unreadable, opened
-from gantk_images.layout import lay_out
-from gantk_images.threads import in_order
 
 AT_ONCE = 256
 COUNTS = {"train": 50_000, "test": 10_000}
@@ -28,7 +29,7 @@ def jpeg_chunks(
 
     Raises `DataError` when the archive is torn or unsafe, or holds other images.
     """
-    with opened(path, progress) as files:
+    with opened_archive(path, progress) as files:
 
         def decode(names: Sequence[str]) -> NDArray[np.uint8]:
             return np.stack([_image(path, name, files.read) for name in names])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_toolkit import DataSpec, Field, TwoNetworks
 
@@ -12,6 +14,7 @@ SMALLEST = 4
 """Sides are halved until the shorter is no more than this: 64×64 starts at the paper's 4×4."""
 
 Size = tuple[int, int]
+Norm = Literal["batch", "layer", "spectral", "none"]
 
 
 class DCGAN(TwoNetworks):
@@ -22,25 +25,32 @@ class DCGAN(TwoNetworks):
     size of the authors' torch release, and 3×3 along a side that doubles to an odd number (4 to 7);
     batch-norm scales start at N(1, 0.02), as there.
 
+    D's batch norm can be exchanged for layer norm over each sample (Gulrajani et al. 2017, section
+    4), for weights divided by their largest singular value, all of D's, which one power iteration a
+    pass estimates (Miyato et al. 2018, arXiv:1802.05957, equation 8 and algorithm 1), or for none.
+
     Images [N, C, H, W] in -1 … 1, C from 1 to 4, H and W from 8 up: 28×28 and 48×64 too.
     """
 
     width: int = Field(64, ge=1, le=1024, description="channels of the layers next to the image")
+    norm: Norm = Field("batch", description="normalisation in D")
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why samples of this shape cannot be made."""
-        shape = spec.sample.shape
+        shape, who = spec.sample.shape, type(self).__name__.lower()
         if len(shape) != 3:
-            return [
-                f"dcgan makes images [C, H, W], but samples of '{spec.name}' are {list(shape)}."
-            ]
+            samples = f"samples of '{spec.name}' are {list(shape)}"
+            return [f"{who} makes images [C, H, W], but {samples}; try `--arch mlp`."]
         channels, height, width = shape
         reasons = []
         if not 1 <= channels <= 4:
-            reasons.append(f"dcgan makes images of 1 to 4 channels, not {channels}.")
+            reasons.append(
+                f"{who} makes images of 1 to 4 channels, not {channels}; "
+                "for a folder try `--set data.channels=3`."
+            )
         if min(height, width) < 8:
             reasons.append(
-                f"dcgan makes images of 8×8 or larger, not {height}×{width}; "
+                f"{who} makes images of 8×8 or larger, not {height}×{width}; "
                 "try `--set data.resolution=16`."
             )
         return reasons
@@ -51,7 +61,7 @@ class DCGAN(TwoNetworks):
 
     def discriminator(self, spec: DataSpec) -> nn.Module:
         """Return D: [N, C, H, W] → [N, 1] logits."""
-        return Discriminator(spec.sample.shape, self.width)
+        return Discriminator(spec.sample.shape, self.width, self.norm)
 
 
 class Generator(nn.Sequential):
@@ -80,7 +90,7 @@ class Generator(nn.Sequential):
 class Discriminator(nn.Sequential):
     """Halve until the smallest map is reached → one logit."""
 
-    def __init__(self, shape: tuple[int, ...], width: int) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int, norm: Norm = "batch") -> None:
         sizes = _sizes(shape)
         widths = [width << place for place in range(len(sizes) - 1)]
         layers: list[nn.Module] = []
@@ -88,12 +98,20 @@ class Discriminator(nn.Sequential):
             itertools.pairwise([shape[0], *widths]), sizes[:-1], strict=True
         ):
             first = size == sizes[0]
-            layers.append(nn.Conv2d(inner, outer, _kernel(size), stride=2, padding=1, bias=first))
-            layers += [] if first else [nn.BatchNorm2d(outer)]
+            shifted = not first and norm in {"batch", "layer"}  # these bring a bias of their own
+            layers.append(
+                nn.Conv2d(inner, outer, _kernel(size), stride=2, padding=1, bias=not shifted)
+            )
+            if shifted:
+                layers.append(nn.BatchNorm2d(outer) if norm == "batch" else nn.GroupNorm(1, outer))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         flat = widths[-1] * sizes[-1][0] * sizes[-1][1]
         super().__init__(*layers, nn.Flatten(), nn.Linear(flat, 1))
         self.apply(_initialise)
+        if norm == "spectral":
+            for module in self:
+                if isinstance(module, nn.Conv2d | nn.Linear):
+                    spectral_norm(module)
 
 
 def _sizes(shape: tuple[int, ...]) -> list[Size]:

@@ -10,13 +10,13 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from gan_toolkit import packed
-from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
+from gan_toolkit.data import DataSet, Progress, Stored, silent
 from gan_toolkit.errors import DataError
+from gan_toolkit.images.decode import LARGEST_SIDE, SMALLEST_SIDE, Policy
 from gan_toolkit.options import Field
 from gantk_hub.card import HUB, Card, Unreachable, asked, is_commit, remembered
 from gantk_hub.library import INSTALL, is_installed
 from gantk_hub.stream import pack_stream
-from gantk_images.decode import LARGEST_SIDE, SMALLEST_SIDE, Policy
 
 ANSWER_SECONDS = 20.0
 
@@ -91,19 +91,8 @@ class Hub(DataSet):
             pack = pack_stream(self._key(card), self, card.commit, progress)
         for note in pack.about.notes:
             _log.warning("%s", note)
-        fields = {SAMPLE: FieldSpec(shape=pack.about.shape, low=-1.0, high=1.0)}
-        rows = {SAMPLE: pack.samples}
-        if pack.labels is not None:
-            fields[LABEL] = FieldSpec(shape=(), classes=pack.about.classes)
-            rows[LABEL] = pack.labels
-        spec = DataSpec(
-            name="hub",
-            fields=fields,
-            fingerprint=pack.about.fingerprint,
-            licence=card.licence,
-            source=f"{HUB}/{self.path}/tree/{card.commit}",
-        )
-        return Stored(spec, rows, flip=self.flip)
+        source = f"{HUB}/{self.path}/tree/{card.commit}"
+        return pack.images("hub", licence=card.licence, source=source, flip=self.flip)
 
     def _found(self) -> tuple[Card, packed.Pack | None]:
         """Return what `revision` means now and the pack of it, if there is one.

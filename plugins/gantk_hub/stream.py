@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from gan_toolkit import packed
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError
+from gan_toolkit.images.decode import Header, header, pixels, suggested_side
+from gan_toolkit.images.files import Unreadable
+from gan_toolkit.images.threads import in_order
 from gantk_hub.card import HUB
 from gantk_hub.columns import Columns, chosen
 from gantk_hub.library import datasets, imported, told
-from gantk_images.decode import Header, header, pixels
-from gantk_images.files import Unreadable
-from gantk_images.packing import suggested_side
-from gantk_images.threads import in_order
 
 if TYPE_CHECKING:
     from gantk_hub.data import Hub

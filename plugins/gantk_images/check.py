@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 
 from gan_toolkit.data import Progress, silent
 from gan_toolkit.errors import DataError
-from gantk_images.decode import Header, header, pixels
-from gantk_images.files import Files, Unreadable, located, opened
-from gantk_images.layout import Layout, lay_out
-from gantk_images.packing import sizes_of, suggested_side
-from gantk_images.threads import in_order
+from gan_toolkit.images.decode import Header, header, pixels, suggested_side
+from gan_toolkit.images.files import Files, Unreadable
+from gan_toolkit.images.layout import Layout, lay_out
+from gan_toolkit.images.threads import in_order
+from gantk_images.files import located, opened
+from gantk_images.packing import sizes_of
 
 FILES_AT_ONCE = 64
 

@@ -10,11 +10,11 @@ from typing import Literal
 from pydantic import field_validator
 
 from gan_toolkit import packed
-from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
+from gan_toolkit.data import DataSet, Progress, Stored, silent
+from gan_toolkit.images.decode import LARGEST_SIDE, SMALLEST_SIDE, Policy, Size
+from gan_toolkit.images.layout import lay_out
 from gan_toolkit.options import LOCAL, Field
-from gantk_images.decode import LARGEST_SIDE, SMALLEST_SIDE, Policy, Size
 from gantk_images.files import digest, located, opened, stamp
-from gantk_images.layout import lay_out
 from gantk_images.packing import pack_images
 
 _log = logging.getLogger(__name__)
@@ -77,21 +77,12 @@ class Folder(DataSet):
             packed.remember(known, key)
         for note in pack.about.notes:
             _log.warning("%s", note)
-        return self._stored(pack)
+        return pack.images("folder", flip=self.flip)
 
     def _packed(self, key: str, place: Path, progress: Progress) -> packed.Pack:
         with opened(place, progress) as files:
             layout = lay_out(files.names, self.split, self.path)
             return pack_images(key, files, layout, self, progress)
-
-    def _stored(self, pack: packed.Pack) -> Stored:
-        fields = {SAMPLE: FieldSpec(shape=pack.about.shape, low=-1.0, high=1.0)}
-        rows = {SAMPLE: pack.samples}
-        if pack.labels is not None:
-            fields[LABEL] = FieldSpec(shape=(), classes=pack.about.classes)
-            rows[LABEL] = pack.labels
-        spec = DataSpec(name="folder", fields=fields, fingerprint=pack.about.fingerprint)
-        return Stored(spec, rows, flip=self.flip)
 
 
 def _sides(resolution: object) -> Size | None:

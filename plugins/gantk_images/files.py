@@ -1,66 +1,35 @@
-"""The files of a folder or an archive, by name, without ever unpacking one to disk by its name."""
+"""Where images are: a folder or an archive, and whether anybody touched it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError, did_you_mean
+from gan_toolkit.images.archives import opened_archive
+from gan_toolkit.images.files import (
+    LARGEST,
+    Files,
+    Unreadable,
+    chosen,
+    printable,
+    readable,
+    require_images,
+)
+from gan_toolkit.images.layout import is_hidden
 from gan_toolkit.places import data_folder
-from gantk_images.layout import SUFFIXES, is_hidden
-
-LARGEST = 1 << 30
-"""Bytes of one file beyond which it is refused."""
 
 
-class Unreadable(Exception):
-    """Why one file cannot be used."""
-
-
-@dataclass(frozen=True)
-class Files:
-    """The image files in one place."""
-
-    names: tuple[str, ...]
-    """Sorted, relative to the place, with `/`."""
-    ignored: dict[str, int]
-    """How many files of which suffix are no images."""
-    read: Callable[[str], bytes]
-    """Content by name, from any thread. Raises `Unreadable`."""
-
-
-def chosen(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Return the image names, sorted, and how many others of which suffix there are."""
-    images, ignored = [], Counter[str]()
-    for name in names:
-        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # pathlib is slow on 60,000 names
-        if is_hidden(name):
-            continue
-        if suffix in SUFFIXES:
-            images.append(name)
-        else:
-            ignored[suffix or "no suffix"] += 1
-    return tuple(sorted(images)), dict(ignored)
-
-
-@contextmanager
-def opened(place: Path, progress: Progress) -> Iterator[Files]:
-    """Yield the image files at `place`. Raises `DataError` when there are none to be had."""
-    from gantk_images.archives import opened_archive
-
-    with (
-        nullcontext(_in_folder(place))
-        if place.is_dir()
-        else opened_archive(place, progress) as files
-    ):
-        _require_images(files, place)
-        yield files
+def opened(place: Path, progress: Progress) -> AbstractContextManager[Files]:
+    """Open the image files at `place`. Raises `DataError` when there are none to be had."""
+    if not place.is_dir():
+        return opened_archive(place, progress)
+    files = _in_folder(place)
+    require_images(files, place)
+    return nullcontext(files)
 
 
 def located(path: str) -> Path:
@@ -75,11 +44,6 @@ def located(path: str) -> Path:
         f"No folder or archive '{path}' here ({also}).{did_you_mean(asked.name, near)} "
         "Give a folder of images, a .zip or a .tar: `--data PATH`."
     )
-
-
-def printable(name: str) -> str:
-    """Return a file name that is valid text, even where the system's bytes are not."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def stamp(place: Path) -> list[tuple[str, int, int]]:
@@ -108,20 +72,6 @@ def digest(place: Path, progress: Progress) -> str:
             total.update(f"{name}\0{content}\0".encode())
             progress("Looking for changes", done + 1, len(files.names))
         return total.hexdigest()
-
-
-@contextmanager
-def readable(place: Path) -> Iterator[None]:
-    """Turn a failure to read `place` into a `DataError`."""
-    try:
-        yield
-    except PermissionError as error:
-        raise DataError(
-            f"'{error.filename or place}' may not be read by you. Change its permissions "
-            "(`chmod u+rX`), or copy the images to a folder of yours."
-        ) from error
-    except OSError as error:
-        raise DataError(f"'{error.filename or place}' cannot be read: {error.strerror}.") from error
 
 
 def _in_folder(place: Path) -> Files:
@@ -160,15 +110,3 @@ def _scan(place: Path) -> dict[str, tuple[Path, os.stat_result]]:
                 elif entry.is_file():
                     found[name] = (Path(entry.path), entry.stat())
     return found
-
-
-def _require_images(files: Files, place: Path) -> None:
-    if files.names:
-        return
-    if not files.ignored:
-        raise DataError(f"'{place}' is empty. Put images in it, or give another path.")
-    others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(files.ignored.items()))
-    raise DataError(
-        f"'{place}' holds no images, only other files ({others}). "
-        f"Images end in {', '.join(sorted(SUFFIXES))}; convert them, or give another path."
-    )

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from gan_toolkit import packed
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError
+from gan_toolkit.images.decode import Header, Policy, Size, header, pixels, suggested_side
+from gan_toolkit.images.files import Files, Unreadable
+from gan_toolkit.images.layout import Layout
+from gan_toolkit.images.threads import in_order
 from gan_toolkit.places import cache_folder, writing
-from gantk_images.decode import Header, Policy, Size, header, pixels
-from gantk_images.files import Files, Unreadable
-from gantk_images.layout import Layout
-from gantk_images.threads import in_order
 
 if TYPE_CHECKING:
     from gantk_images.data import Folder
@@ -89,11 +89,6 @@ def survey(
 def sizes_of(headers: Iterable[Header]) -> dict[str, int]:
     """Return how many images have which size, `HxW`, the commonest first."""
     return dict(Counter("{}x{}".format(*found.size) for found in headers).most_common())
-
-
-def suggested_side(headers: Iterable[Header]) -> int:
-    """Return the largest power of two that enlarges no image, 8 at least."""
-    return max(8, 1 << (min(min(found.size) for found in headers).bit_length() - 1))
 
 
 def _decoded(

@@ -6,8 +6,46 @@ from collections.abc import Iterable
 
 from gan_toolkit import Component, hookimpl
 
+GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
+PACGAN = "Lin et al. 2018, arXiv:1712.04086"
+
 
 @hookimpl
 def gantk_components() -> Iterable[Component]:
-    """Declare nothing yet."""
-    return []
+    """Declare the architecture and its recipes."""
+    return [
+        Component(
+            "architecture",
+            "mlp",
+            "gantk_mlp.networks:MLP",
+            "Dense layers of any sizes, for points, vectors and images",
+            paper=GOODFELLOW,
+            licence="MIT",
+        ),
+        Component(
+            "recipe",
+            "quadratic",
+            "gantk_mlp:recipes/quadratic.toml",
+            "A vanilla GAN on the curve y = 10 + x²",
+        ),
+        Component(
+            "recipe",
+            "grid25",
+            "gantk_mlp:recipes/grid25.toml",
+            "All modes of PacGAN's grid of 25 Gaussians",
+            paper=PACGAN,
+        ),
+        Component(
+            "recipe",
+            "ring8",
+            "gantk_mlp:recipes/ring8.toml",
+            "All modes of PacGAN's ring of 8 Gaussians",
+            paper=PACGAN,
+        ),
+        Component(
+            "recipe",
+            "mlp",
+            "gantk_mlp:recipes/mlp.toml",
+            "A grid of Gaussians in a minute of two cores, or digits in some",
+        ),
+    ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_toolkit import packed
-from gan_toolkit.data import LABEL, SAMPLE, DataSet, DataSpec, FieldSpec, Progress, Stored, silent
+from gan_toolkit.data import DataSet, Progress, Stored, silent
 from gan_toolkit.errors import DataError
 from gan_toolkit.options import Field
 from gan_toolkit.resizing import bicubic
@@ -57,18 +57,7 @@ class GreyImages(DataSet):
             chunks = self._chunks(contents, progress)
             pack = packed.pack(key, chunks, shape=shape, classes=self.class_names)
             packed.remember(self._stamp(progress), key)
-        spec = DataSpec(
-            name=self.collection.name,
-            fields={
-                SAMPLE: FieldSpec(shape=shape, low=-1.0, high=1.0),
-                LABEL: FieldSpec(shape=(), classes=self.class_names),
-            },
-            fingerprint=pack.about.fingerprint,
-            licence=self.licence,
-            source=self.source,
-        )
-        assert pack.labels is not None
-        return Stored(spec, {SAMPLE: pack.samples, LABEL: pack.labels})
+        return pack.images(self.collection.name, licence=self.licence, source=self.source)
 
     def _files(self) -> tuple[str, ...]:
         return tuple(

@@ -11,6 +11,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gan_toolkit.catalogue import Catalogue
+
 Gantk = Callable[..., CompletedProcess[str]]
 
 
@@ -22,12 +24,15 @@ def test_a_list_has_one_line_a_component_and_fits_its_columns(gantk: Gantk) -> N
     header, *lines = gantk("list", "loss").stdout.splitlines()
 
     assert header.split() == ["kind", "name", "what", "it", "is", "from"]
-    assert len(lines) == 2
-    for line in lines:
-        assert line.index("Cross-entropy") == header.index("what it is")
+    losses = [component for component, _ in Catalogue.discover().components("loss")]
+    assert len(lines) == len(losses)
+    for line, loss in zip(lines, losses, strict=True):
+        assert line.split()[:2] == ["loss", loss.name]
+        assert line.index(loss.summary) == header.index("what it is")
         assert line == line.rstrip()
-    assert "(default)" in lines[1]
-    assert "(default)" not in lines[0]
+    assert ["(default)" in line for line in lines] == [
+        loss.name == "non-saturating" for loss in losses
+    ]
 
 
 def test_a_list_as_json_has_every_fact(gantk: Gantk) -> None:
@@ -49,12 +54,12 @@ def test_plugins_tell_what_each_adds_and_where_it_is(gantk: Gantk, toy: Path) ->
         for entry in json.loads(gantk("plugins", "--json", "--plugin", toy).stdout)
     }
 
-    assert told["losses"]["adds"] == [
-        {"kind": "loss", "name": "non-saturating"},
-        {"kind": "loss", "name": "minimax"},
+    assert told["dcgan"]["adds"] == [
+        {"kind": "architecture", "name": "dcgan"},
+        {"kind": "recipe", "name": "dcgan"},
     ]
-    assert told["losses"]["version"] == version("gan-toolkit")
-    assert Path(told["losses"]["file"]).name == "__init__.py"
+    assert told["dcgan"]["version"] == version("gan-toolkit")
+    assert Path(told["dcgan"]["file"]).name == "__init__.py"
     assert told["toy"] == {
         "plugin": "toy",
         "distribution": "single file",
@@ -153,7 +158,13 @@ def test_a_dry_run_as_json_has_the_same_figures(gantk: Gantk, toy: Path) -> None
         gantk("train", "--recipe", "toy", "--dry-run", "--json", "--plugin", toy).stdout
     )
 
-    assert told["recipe"]["arch"] == {"name": "toy", "latent": 3, "width": 4}
+    assert told["recipe"]["arch"] == {
+        "name": "toy",
+        "latent": 3,
+        "prior": "normal",
+        "bounds": [-1.0, 1.0],
+        "width": 4,
+    }
     assert told["parameters"] == {"generator": 8, "discriminator": 3}
     assert (told["data"], told["samples"], told["classes"], told["shape"]) == ("points", 64, 0, [2])
     assert told["ms_per_step"] > 0

@@ -24,6 +24,15 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that GANTK_DATA names, an empty one."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("GANTK_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
 def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that GANTK_DATA named when the tests were started."""
     if not REAL_DATA:

@@ -20,7 +20,9 @@ import pytest
 from PIL import Image
 
 from gan_toolkit.errors import DataError
-from gantk_images import archives, decode, files
+from gan_toolkit.images import archives, decode
+from gan_toolkit.images.files import Unreadable
+from gantk_images import files
 from gantk_images.check import check
 from gantk_images.data import Folder
 
@@ -463,7 +465,7 @@ def test_pillows_own_limit_counts_as_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
-    with pytest.raises(files.Unreadable, match=r"it claims too many pixels; .* an image 50"):
+    with pytest.raises(Unreadable, match=r"it claims too many pixels; .* an image 50"):
         decode.header(GOOD)
 
 

@@ -67,14 +67,6 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    monkeypatch.setenv("GANTK_DATA", str(folder))
-    return folder
-
-
-@pytest.fixture
 def original(monkeypatch: pytest.MonkeyPatch) -> bytes:
     return pass_for_the_original(monkeypatch, archive(members(), "gz"))
 

@@ -66,12 +66,6 @@ def clothes(monkeypatch: pytest.MonkeyPatch) -> Files:
     return contents
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GANTK_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
-
-
 @pytest.mark.parametrize("folder", ["fashion-mnist", "FashionMNIST/raw"])
 def test_it_lies_beside_mnist_in_the_users_folder(
     digits: Files, clothes: Files, data: Path, folder: str

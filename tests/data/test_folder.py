@@ -23,10 +23,10 @@ from pydantic import ValidationError
 
 from gan_toolkit.data import Stored
 from gan_toolkit.errors import DataError
+from gan_toolkit.images.decode import Policy, header, pixels
+from gan_toolkit.images.layout import lay_out
 from gantk_images import packing
 from gantk_images.data import Folder
-from gantk_images.decode import Policy, header, pixels
-from gantk_images.layout import lay_out
 
 
 def picture(size: tuple[int, int] = (8, 8), mode: str = "RGB", seed: int = 0) -> Image.Image:

@@ -49,14 +49,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     return {name: gzip.compress(content) for name, content in contents.items()}
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    monkeypatch.setenv("GANTK_DATA", str(folder))
-    return folder
-
-
 def page(content: bytes, log: list[str]) -> Page:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if "Range" not in handler.headers:

@@ -103,6 +103,18 @@ def test_batch_norm_is_everywhere_but_in_gs_output_and_ds_input() -> None:
     assert after_d == [nn.LeakyReLU] + [nn.BatchNorm2d] * 3
 
 
+@pytest.mark.parametrize("norm", ["layer", "spectral", "none"])
+def test_another_norm_takes_the_place_of_batch_norm_in_d_alone(norm: str) -> None:
+    nets = DCGAN(width=4, norm=norm).networks(spec(3, 64, 64), 0)  # type: ignore[arg-type]  # a str
+    counted = {
+        name: sum(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+        for name, net in nets.items()
+    }
+    assert counted == {"generator": 4, "discriminator": 0}
+    layer_norms = [m for m in nets["discriminator"].modules() if isinstance(m, nn.GroupNorm)]
+    assert [m.num_groups for m in layer_norms] == ([1] * 3 if norm == "layer" else [])
+
+
 def test_weights_start_from_the_papers_normal() -> None:
     torch.manual_seed(0)
     G = Generator((3, 64, 64), latent=100, width=32)

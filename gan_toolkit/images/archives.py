@@ -18,8 +18,16 @@ from typing import IO, BinaryIO, cast
 
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError
+from gan_toolkit.images.files import (
+    LARGEST,
+    Files,
+    Unreadable,
+    chosen,
+    printable,
+    readable,
+    require_images,
+)
 from gan_toolkit.places import cache_folder, writing
-from gantk_images.files import LARGEST, Files, Unreadable, chosen, printable, readable
 
 MOST_MEMBERS = 10_000_000
 LARGEST_RATIO = 200
@@ -37,7 +45,14 @@ BY_HAND = "If you trust it, unpack it yourself and give the folder."
 
 @contextmanager
 def opened_archive(place: Path, progress: Progress) -> Iterator[Files]:
-    """Yield the image files of an archive. Raises `DataError` when it is none or is unsafe."""
+    """Yield the image files of an archive. Raises `DataError` when it is none, unsafe or empty."""
+    with _opened(place, progress) as files:
+        require_images(files, place)
+        yield files
+
+
+@contextmanager
+def _opened(place: Path, progress: Progress) -> Iterator[Files]:
     with readable(place), place.open("rb") as file:
         head = file.read(8)
     if zipfile.is_zipfile(place):

@@ -7,7 +7,7 @@ Where alpha is not wanted the image is laid over white. Of an animation the firs
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from gantk_images.files import Unreadable
+from gan_toolkit.images.files import Unreadable
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST_SIDE = 16384
@@ -62,6 +62,11 @@ def pixels(
             shown = _resized(shown, size, policy)
         rows = np.asarray(shown)  # [H, W] or [H, W, C]
     return np.ascontiguousarray(rows[None] if rows.ndim == 2 else rows.transpose(2, 0, 1))
+
+
+def suggested_side(headers: Iterable[Header]) -> int:
+    """Return the largest power of two that enlarges no image, 8 at least."""
+    return max(8, 1 << (min(min(found.size) for found in headers).bit_length() - 1))
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""The MLP's recipes for points are what they say, and begin to learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import gan_toolkit
+from gan_toolkit import Schedule
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.resolve import Request, resolve
+from gantk_mlp.networks import MLP
+
+POINTS = [
+    Request(recipe="grid25"),
+    Request(recipe="ring8"),
+    Request(arch="mlp"),
+    Request(arch="mlp", data="ring"),
+]
+NAMES = ["grid25", "ring8", "mlp-grid", "mlp-ring"]
+
+
+@pytest.mark.parametrize("request_", POINTS, ids=NAMES)
+def test_pairs_are_penalised_on_reals_and_fakes_at_every_step_by_the_same_falling_factor(
+    request_: Request,
+) -> None:
+    recipe = resolve(request_, Catalogue.discover())
+    names = {place: name for place, name in recipe.names.items() if place.startswith("terms.")}
+    assert sorted(names.values()) == ["r1", "r2", "relativistic-pairing"]
+    factors = [term.gamma for term in recipe.terms.values() if hasattr(term, "gamma")]
+    assert len(factors) == 2
+    assert factors[0] == factors[1]
+    assert isinstance(factors[0], Schedule)
+    assert factors[0].end < factors[0].start
+    assert {term.every for term in recipe.terms.values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("grid", "ring"), [(POINTS[0], POINTS[1]), (POINTS[2], POINTS[3])], ids=["long", "short"]
+)
+def test_latents_are_plane_normals_as_in_the_protocol_and_the_networks_those_of_both(
+    grid: Request, ring: Request
+) -> None:
+    one, other = (resolve(each, Catalogue.discover()).arch for each in (grid, ring))
+    assert isinstance(one, MLP)
+    assert (one.latent, one.prior) == (2, "normal")
+    assert one.model_copy(update={"wavelength": 0.0}) == other.model_copy(
+        update={"wavelength": 0.0}
+    )
+
+
+@pytest.mark.parametrize("recipe", ["grid25", "ring8", "mlp"])
+def test_a_recipe_makes_its_first_steps(recipe: str, tmp_path: Path) -> None:
+    few = {"steps": 2, "batch": 16, "sample_every": 2, "log_every": 1}
+    run = gan_toolkit.train(recipe=recipe, settings=few, out=tmp_path / "run")
+    assert [row["step"] for row in run.rows()] == [1, 2]
+    assert gan_toolkit.load(run.path).sample(3).isfinite().all()
+
+
+def test_images_keep_the_wide_networks_of_the_default_recipe() -> None:
+    recipe = resolve(Request(arch="mlp", data="digits"), Catalogue.discover())
+    assert isinstance(recipe.arch, MLP)
+    assert recipe.arch.octaves == 0
+    assert min(recipe.arch.hidden) >= 256
