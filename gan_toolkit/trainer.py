@@ -36,6 +36,9 @@ from gan_toolkit.step import step
 from gan_toolkit.streams import seed_own_draws
 from gan_toolkit.trace import trace, write_trace
 
+LOOKS = 64
+"""Places of a planned run, evenly apart, at which its stage is asked for to time it."""
+
 
 class Trainer:
     """One run being trained: a settled recipe, an open data set, a state."""
@@ -114,14 +117,32 @@ class Trainer:
         self.observer.ended(run.path, state.step)
 
     def measure(self, steps: int = 3) -> float:
-        """Return seconds a step, the median of some real ones; the state is spent afterwards."""
-        times = []
+        """Return seconds a step of the whole run; the state is spent afterwards.
+
+        Some real steps are timed at each stage of growth, and the medians weighted by how much of
+        the run a stage takes.
+        """
+        plan, arch = self.recipe.plan, self.recipe.arch
+        images = plan.length * plan.reals_per_step
+        places = [images * place // LOOKS for place in range(LOOKS)]
+        seconds: dict[int, float] = {}
         with self._own_draws():
-            for _ in range(steps + 1):  # the first pays for allocation and is left out
-                begun = time.perf_counter()
-                self._advance()
-                self.state.readings.means()
-                times.append(time.perf_counter() - begun)
+            for nimg in places:
+                stage = arch.stage_at(nimg)
+                if stage not in seconds:
+                    self.state.nimg = nimg
+                    self.state.grow()
+                    seconds[stage] = self._median(steps)
+        return statistics.fmean(seconds[arch.stage_at(nimg)] for nimg in places)
+
+    def _median(self, steps: int) -> float:
+        """Return the median of seconds a step now."""
+        times = []
+        for _ in range(steps + 1):  # the first pays for allocation and is left out
+            begun = time.perf_counter()
+            self._advance()
+            self.state.readings.means()
+            times.append(time.perf_counter() - begun)
         return statistics.median(times[1:])
 
     def _command(self, run: Run) -> str:

@@ -272,3 +272,11 @@ class TestRoles:
         }
         with pytest.raises(RecipeError, match="'p' takes no part in the generator's updates"):
             trainer(vectors, settings=settings)
+
+
+def test_a_growing_run_is_timed_at_every_stage_by_its_share(
+    vectors: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = trainer(vectors, "growing", settings={"batch": 12, "steps": 20})  # grows after 96 of 240
+    monkeypatch.setattr(one, "_median", lambda steps: 1.0 + one.state.stage)
+    assert one.measure() == pytest.approx(0.4 * 1 + 0.6 * 2, abs=1 / 64)
