@@ -83,6 +83,34 @@ def quality(session: nox.Session) -> None:
     session.run("python", "benchmarks/mnist_quality.py", *session.posargs)
 
 
+@nox.session(name="long-runs")
+def long_runs(session: nox.Session) -> None:
+    """Train each default MNIST recipe at three times its length: does it end as well as its best?"""
+    session.install(*CONSTRAINTS, ".")
+    session.run("python", "benchmarks/long_runs.py", *session.posargs, env=_quiet())
+
+
+@nox.session
+def gaussians(session: nox.Session) -> None:
+    """Train the grid of 25 and the ring of 8 on five seeds and score them by PacGAN's protocol."""
+    session.install(*CONSTRAINTS, ".")
+    session.run("python", "benchmarks/gaussians.py", *session.posargs, env=_quiet())
+
+
+@nox.session
+def quadratic(session: nox.Session) -> None:
+    """Train the first reference system in full on three seeds and score it."""
+    session.install(*CONSTRAINTS, ".")
+    session.run("python", "benchmarks/quadratic.py", *session.posargs, env=_quiet())
+
+
+@nox.session
+def combinations(session: nox.Session) -> None:
+    """Try every mix of components again and write the table of what mixes."""
+    session.install(*CONSTRAINTS, ".")
+    session.run("python", "benchmarks/combinations.py", *session.posargs, env=_quiet())
+
+
 def _test(session: nox.Session) -> None:
     session.install(*CONSTRAINTS, ".", *TEST_TOOLS)
     arguments = session.posargs or ("-n", "2", "--dist", "loadfile")

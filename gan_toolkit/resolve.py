@@ -206,7 +206,8 @@ def _unknown_terms(plan: Plan, terms: Mapping[str, Term | None]) -> list[str]:
         if asked.partition(".")[0] not in terms
     ]
     problems += [
-        f"updates.{name}.terms: '{asked}' takes no part in the {update.role}'s updates."
+        f"updates.{name}.terms: '{asked}' takes no part in the {update.role}'s updates; "
+        "leave it out there."
         for name, update in plan.updates.items()
         for asked in update.terms or ()
         if (term := terms.get(asked.partition(".")[0])) and update.role not in term.roles

@@ -32,20 +32,20 @@ def gantk_components() -> Iterable[Component]:
             "recipe",
             "grid25",
             "gantk_mlp:recipes/grid25.toml",
-            "All modes of PacGAN's grid of 25 Gaussians",
+            "PacGAN's grid of 25 Gaussians, by pairs and both penalties",
             paper=PACGAN,
         ),
         Component(
             "recipe",
             "ring8",
             "gantk_mlp:recipes/ring8.toml",
-            "All modes of PacGAN's ring of 8 Gaussians",
+            "PacGAN's ring of 8 Gaussians, by pairs and both penalties",
             paper=PACGAN,
         ),
         Component(
             "recipe",
             "mlp",
             "gantk_mlp:recipes/mlp.toml",
-            "A grid of Gaussians in a minute of two cores, or digits in some",
+            "A grid or a ring of Gaussians, or digits",
         ),
     ]

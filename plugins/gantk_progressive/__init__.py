@@ -32,7 +32,7 @@ def gantk_components() -> Iterable[Component]:
             "recipe",
             "progressive",
             "gantk_progressive:recipes/progressive.toml",
-            "Digits of 32×32 in a few minutes of two cores, grown from 4×4",
+            "Digits of 32×32, grown from 4×4 in three fades",
             paper=paper,
         ),
     ]
