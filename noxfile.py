@@ -85,7 +85,7 @@ def quality(session: nox.Session) -> None:
 
 @nox.session(name="long-runs")
 def long_runs(session: nox.Session) -> None:
-    """Train each default MNIST recipe at three times its length: does it end as well as its best?"""
+    """Train each default MNIST recipe at three times its length and score it on the way."""
     session.install(*CONSTRAINTS, ".")
     session.run("python", "benchmarks/long_runs.py", *session.posargs, env=_quiet())
 

@@ -20,10 +20,11 @@ from time import monotonic, process_time
 
 import numpy as np
 import torch
-from mnist_classifier import read_mnist
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+
+from gantk_mnist.data import MNIST
 
 SIZE = 32
 LATENT = 100
@@ -37,7 +38,8 @@ class Digits(Dataset[Tensor]):
     """MNIST training images, each made 1x32x32 in [-1, 1] when it is asked for."""
 
     def __init__(self) -> None:
-        self.images = read_mnist("train")[0].numpy()
+        source = MNIST().open()
+        self.images = source.gather(torch.arange(60_000))["sample"].squeeze(1).numpy()
 
     def __len__(self) -> int:
         return len(self.images)

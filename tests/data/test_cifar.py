@@ -207,7 +207,9 @@ def test_bytes_that_are_no_batch_are_refused(content: bytes, message: str) -> No
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("packed", [b"no archive", archive({"readme.html": b""}, "gz")])
+@pytest.mark.parametrize(
+    "packed", [b"no archive", archive({"readme.html": b""}, "gz")], ids=["none", "of others"]
+)
 def test_an_archive_without_batches_is_refused(
     data: Path, packed: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

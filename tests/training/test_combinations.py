@@ -172,7 +172,7 @@ MUST_BE_REFUSED: dict[str, tuple[Values, str]] = {
     ),
     "keras, images of another size": (
         {"arch": {"name": "keras"}, "data": DIGITS, "terms": terms("minimax")},
-        "arch: keras makes images of 28×28 with 1 to 4 channels",
+        "arch: keras makes images of 28×28, 1 to 4 channels",
     ),
     "progressive, a size that is no power of two": (
         {"arch": PROGRESSIVE, "data": images(1, 28), "terms": terms("minimax")},
