@@ -64,8 +64,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def soak(session: nox.Session) -> None:
     """Kill and damage runs at random for a while; commits its result as JSON."""
-    session.install(*CONSTRAINTS, ".")
-    session.run("python", "benchmarks/soak.py", *session.posargs, env=_quiet())
+    _measure(session, "soak")
 
 
 @nox.session
@@ -86,29 +85,30 @@ def quality(session: nox.Session) -> None:
 @nox.session(name="long-runs")
 def long_runs(session: nox.Session) -> None:
     """Train each default MNIST recipe at three times its length and score it on the way."""
-    session.install(*CONSTRAINTS, ".")
-    session.run("python", "benchmarks/long_runs.py", *session.posargs, env=_quiet())
+    _measure(session, "long_runs")
 
 
 @nox.session
 def gaussians(session: nox.Session) -> None:
     """Train the grid of 25 and the ring of 8 on five seeds and score them by PacGAN's protocol."""
-    session.install(*CONSTRAINTS, ".")
-    session.run("python", "benchmarks/gaussians.py", *session.posargs, env=_quiet())
+    _measure(session, "gaussians")
 
 
 @nox.session
 def quadratic(session: nox.Session) -> None:
     """Train the first reference system in full on three seeds and score it."""
-    session.install(*CONSTRAINTS, ".")
-    session.run("python", "benchmarks/quadratic.py", *session.posargs, env=_quiet())
+    _measure(session, "quadratic")
 
 
 @nox.session
 def combinations(session: nox.Session) -> None:
     """Try every mix of components again and write the table of what mixes."""
+    _measure(session, "combinations")
+
+
+def _measure(session: nox.Session, benchmark: str) -> None:
     session.install(*CONSTRAINTS, ".")
-    session.run("python", "benchmarks/combinations.py", *session.posargs, env=_quiet())
+    session.run("python", f"benchmarks/{benchmark}.py", *session.posargs, env=_quiet())
 
 
 def _test(session: nox.Session) -> None:

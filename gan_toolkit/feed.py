@@ -57,13 +57,10 @@ class Feed:
         for name, update in plan.updates.items():
             if step < update.starts_at:
                 continue
-            named = {asked.partition(".")[0] for asked in update.terms or ()}
             terms = {
                 key: term
                 for key, term in self.recipe.terms.items()
-                if update.role in term.roles
-                and (update.terms is None or key in named)
-                and step % term.every == 0
+                if update.role in term.roles and update.takes(key) and step % term.every == 0
             }
             for repetition in range(update.times if terms else 0):
                 if reals is None or repetition or update.fresh_reals:

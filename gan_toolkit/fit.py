@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm  # torch gives the base of bat
 
 from gan_toolkit.data import LABEL, DataSpec
 from gan_toolkit.errors import did_you_mean
-from gan_toolkit.recipe import Recipe, Update
+from gan_toolkit.recipe import Recipe
 from gan_toolkit.streams import global_stream
 
 
@@ -66,7 +66,7 @@ def _moves_without_term(recipe: Recipe) -> list[str]:
         (move, name)
         for move, update in updates.items()
         for name, term in recipe.terms.items()
-        if update.role in term.roles and _takes(update, name)
+        if update.role in term.roles and update.takes(name)
     }
     moving, used = {move for move, _ in pairs}, {name for _, name in pairs}
     reasons = [
@@ -82,10 +82,6 @@ def _moves_without_term(recipe: Recipe) -> list[str]:
         if name not in used
     ]
     return reasons
-
-
-def _takes(update: Update, term: str) -> bool:
-    return update.terms is None or term in {asked.partition(".")[0] for asked in update.terms}
 
 
 def _heads_without_term(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -124,7 +120,7 @@ def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
         )
     for update in plan.updates.values():
         mixing = [name for name in _holding(_BatchNorm, networks) if name in update.networks]
-        barred = [name for name in per_sample if _takes(update, name)]
+        barred = [name for name in per_sample if update.takes(name)]
         if update.role == "discriminator" and mixing and barred:
             yield (
                 f"terms.{barred[0]}: '{recipe.names[f'terms.{barred[0]}']}' looks at the gradient "

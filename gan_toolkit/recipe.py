@@ -47,6 +47,10 @@ class Update(Options):
     starts_at: int = Field(0, ge=0, description="first step that makes this update")
     fresh_reals: bool = Field(False, description="draw new reals instead of taking the last ones")
 
+    def takes(self, term: str) -> bool:
+        """Return whether a term, or a part of it, is among this update's."""
+        return self.terms is None or term in {asked.partition(".")[0] for asked in self.terms}
+
 
 class Ema(Options):
     """Exponential moving average of weights; what is sampled and exported."""

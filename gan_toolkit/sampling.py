@@ -70,7 +70,7 @@ def draw_samples(
     start, end = first - first % BLOCK, first + n
     with at_rest(networks):
         for base in range(start, end, BLOCK):
-            draws = {name: rows.to(device) for name, rows in inputs(base // BLOCK).items()}
+            draws = {name: draw.to(device) for name, draw in inputs(base // BLOCK).items()}
             batch = {name: _padded(c, base - first).to(device) for name, c in conditions.items()}
             made = architecture.generate(networks, draws, batch, s)[SAMPLE]
             rows.append(made[max(first - base, 0) : end - base].float().cpu())
@@ -88,6 +88,12 @@ def seeded(draws: Mapping[str, Draw], seed: int, truncation: float | None = None
         name: draw.sample(BLOCK, stream(seed, "sample", block, name))
         for name, draw in draws.items()
     }
+
+
+def first_rows(inputs: Inputs, n: int) -> Batch:
+    """Return the first `n` rows of every draw."""
+    blocks = [inputs(block) for block in range(-(-n // BLOCK))]
+    return {name: torch.cat([block[name] for block in blocks])[:n] for name in blocks[0]}
 
 
 def grid_size(architecture: Architecture, spec: DataSpec) -> tuple[int, int | None]:

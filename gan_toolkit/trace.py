@@ -12,7 +12,7 @@ from torch import Tensor
 from gan_toolkit.data import SAMPLE
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import replaced, write_tensors
-from gan_toolkit.sampling import BLOCK, at_rest, seeded
+from gan_toolkit.sampling import at_rest, first_rows, seeded
 from gan_toolkit.state import Tensors, TrainState
 from gan_toolkit.step import step
 
@@ -28,10 +28,8 @@ def trace(feed: Feed, state: TrainState) -> Tensors:
     it (K = 0, `start`) and after each of its moves.
     """
     reals = feed.fixed(ROWS)
-    blocks = [seeded(state.recipe.arch.draws(state.spec), seed=0)(k) for k in range(ROWS // BLOCK)]
-    draws = {
-        name: torch.cat([block[name] for block in blocks]).to(state.device) for name in blocks[0]
-    }
+    rows = first_rows(seeded(state.recipe.arch.draws(state.spec), seed=0), ROWS)
+    draws = {name: draw.to(state.device) for name, draw in rows.items()}
     s = architecture_scalars(
         state.recipe.arch, state.nimg, state.step / state.recipe.plan.span, state.device
     )

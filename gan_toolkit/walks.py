@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_toolkit.data import Batch
-from gan_toolkit.sampling import BLOCK, Inputs
+from gan_toolkit.sampling import BLOCK, Inputs, first_rows
 from gan_toolkit.streams import Draw, Normal, Uniform
 
 
@@ -19,8 +19,7 @@ def walk_inputs(draws: Mapping[str, Draw], inputs: Inputs, stops: int, frames: i
     that they stay as long as normal draws are (White 2016, arXiv:1609.04468, section 2.1), uniform
     ones along the line, and what cannot be between two values, a class say, stays as at the stop.
     """
-    blocks = [inputs(block) for block in range(-(-stops // BLOCK))]
-    rows = {name: torch.cat([block[name] for block in blocks])[:stops] for name in draws}
+    rows = first_rows(inputs, stops)
 
     def block_of(block: int) -> Batch:
         place = torch.arange(block * BLOCK, (block + 1) * BLOCK) % (stops * frames)

@@ -18,7 +18,7 @@ from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.pictures import CHANNELS, to_images
 from gan_toolkit.plots.canvas import panels, save, spread
 from gan_toolkit.run import CHECKPOINTS, Run
-from gan_toolkit.sampling import at_rest, seeded
+from gan_toolkit.sampling import at_rest, first_rows, seeded
 
 SHOWN = 32
 
@@ -72,9 +72,11 @@ def _judged(
     for name, network in networks.items():
         prefix = f"{'ema' if name in arch.ema else 'networks'}/{name}/"
         tensors = found.tensors.items()
-        network.load_state_dict({k.removeprefix(prefix): t for k, t in tensors if prefix in k})
+        network.load_state_dict(
+            {k.removeprefix(prefix): t for k, t in tensors if k.startswith(prefix)}
+        )
     s = architecture_scalars(arch, found.nimg, found.step / span)
-    draws = {name: rows[:SHOWN] for name, rows in seeded(arch.draws(spec), seed=0)(0).items()}
+    draws = first_rows(seeded(arch.draws(spec), seed=0), SHOWN)
     labels = {LABEL: torch.arange(SHOWN) % len(spec.classes)} if spec.classes else {}
     with at_rest(networks):
         fakes = {**labels, **arch.generate(networks, draws, labels, s)}

@@ -50,17 +50,15 @@ def draw_features(run: Run, path: Path) -> bool:
     Light before, dark after; a cross is the centroid of a cloud, an arrow leads from the fakes'
     centroid before the move to the one after.
     """
-    files = [file for file in run.trace_paths() if _stages(read_trace(file))]
-    files = spread(files, 4)
-    if not files:
+    traces = {step_of(file): read_trace(file) for file in spread(run.trace_paths(), 4)}
+    moves = [move for trace in [*traces.values()][:1] for move in pairwise(_stages(trace))]
+    if not moves:
         return False
-    moves = list(pairwise(_stages(read_trace(files[0]))))
-    sheet, axes = panels(len(files) * len(moves), columns=len(files), side=3.2)
-    for row, (before, after) in enumerate(moves):
-        for column, file in enumerate(files):
-            panel = axes[row * len(files) + column]
-            _move(panel, read_trace(file), before, after)
-            panel.set_title(f"step {step_of(file):,}: {after[1]}'s update", fontsize=8)
+    sheet, axes = panels(len(traces) * len(moves), columns=len(traces), side=3.2)
+    shown = ((move, step) for move in moves for step in traces)
+    for panel, ((before, after), step) in zip(axes, shown, strict=True):
+        _move(panel, traces[step], before, after)
+        panel.set_title(f"step {step:,}: {after[1]}'s update", fontsize=8)
     marks = [
         Line2D([], [], color=colour, marker="o", linestyle="", label=f"{side} {when}")
         for side, when, colour in (

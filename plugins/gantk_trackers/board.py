@@ -16,7 +16,7 @@ from gan_toolkit.data import LABEL
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.run import Row, step_of
-from gan_toolkit.sampling import at_rest, device_of, seeded
+from gan_toolkit.sampling import at_rest, device_of, first_rows, seeded
 from gan_toolkit.tracking import Tracker
 from gantk_trackers.figures import figures
 
@@ -90,8 +90,9 @@ class _Whole(nn.Module):
 
     def inputs(self) -> tuple[Tensor, ...]:
         """Return two rows of every draw."""
-        self._names, rows = zip(*seeded(self._arch.draws(self._spec), 0)(0).items(), strict=True)
-        return tuple(row[:2].to(self._device) for row in rows)
+        draws = first_rows(seeded(self._arch.draws(self._spec), 0), 2)
+        self._names = tuple(draws)
+        return tuple(rows.to(self._device) for rows in draws.values())
 
     def forward(self, *draws: Tensor) -> Tensor:
         batch = {
