@@ -110,6 +110,30 @@ class Architecture(Options):
         raise NotImplementedError
 
 
+def image_refusals(who: str, spec: DataSpec, *, instead: str, smallest: int = 1) -> list[str]:
+    """Return why `who` cannot make samples of `spec` as images [C, H, W], C from 1 to 4.
+
+    `instead` says what makes samples that are no images, `smallest` is the least side.
+    """
+    shape = spec.sample.shape
+    if len(shape) != 3:
+        samples = f"samples of '{spec.name}' are {list(shape)}"
+        return [f"{who} makes images [C, H, W], but {samples}; {instead}."]
+    channels, height, width = shape
+    reasons = []
+    if not 1 <= channels <= 4:
+        reasons.append(
+            f"{who} makes images of 1 to 4 channels, not {channels}; "
+            "for a folder try `--set data.channels=3`."
+        )
+    if min(height, width) < smallest:
+        reasons.append(
+            f"{who} makes images of {smallest}×{smallest} or larger, not {height}×{width}; "
+            "try `--set data.resolution=16`."
+        )
+    return reasons
+
+
 class TwoNetworks(Architecture):
     """One generator of `z`, one discriminator of samples: what most plugins need.
 

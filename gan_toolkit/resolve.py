@@ -212,14 +212,11 @@ def _unknown_terms(plan: Plan, terms: Mapping[str, Term | None]) -> list[str]:
         for asked in update.terms or ()
         if (term := terms.get(asked.partition(".")[0])) and update.role not in term.roles
     ]
-    everywhere = any(update.terms is None for update in plan.updates.values())
-    used = {asked.partition(".")[0] for u in plan.updates.values() for asked in u.terms or ()}
-    if not everywhere:
-        problems += [
-            f"terms.{name}: no update uses it; add it to an update's `terms` or remove it."
-            for name in terms
-            if name not in used
-        ]
+    problems += [
+        f"terms.{name}: no update uses it; add it to an update's `terms` or remove it."
+        for name in terms
+        if not any(update.takes(name) for update in plan.updates.values())
+    ]
     return problems
 
 

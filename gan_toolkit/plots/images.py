@@ -71,10 +71,8 @@ def _judged(
     networks = arch.networks(spec, arch.stage_at(found.nimg))
     for name, network in networks.items():
         prefix = f"{'ema' if name in arch.ema else 'networks'}/{name}/"
-        tensors = found.tensors.items()
-        network.load_state_dict(
-            {k.removeprefix(prefix): t for k, t in tensors if k.startswith(prefix)}
-        )
+        own = (key for key in found.tensors if key.startswith(prefix))
+        network.load_state_dict({key.removeprefix(prefix): found.tensors[key] for key in own})
     s = architecture_scalars(arch, found.nimg, found.step / span)
     draws = first_rows(seeded(arch.draws(spec), seed=0), SHOWN)
     labels = {LABEL: torch.arange(SHOWN) % len(spec.classes)} if spec.classes else {}

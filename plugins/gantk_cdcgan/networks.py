@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_toolkit import DataSpec, Field, Judged, TwoNetworks
-from gan_toolkit.architecture import Networks, Scalars
+from gan_toolkit.architecture import Networks, Scalars, image_refusals
 from gan_toolkit.data import LABEL, SAMPLE, Batch
 
 Conditioning = Literal["concatenation", "embedding", "projection", "classifier"]
@@ -53,23 +53,8 @@ class CDCGAN(TwoNetworks):
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why samples of this shape, or without classes, cannot be made."""
-        shape = spec.sample.shape
-        if len(shape) != 3:
-            samples = f"samples of '{spec.name}' are {list(shape)}"
-            return [f"cdcgan makes images [C, H, W], but {samples}; try `--arch mlp`."]
-        channels, height, width = shape
-        reasons = []
-        if not 1 <= channels <= 4:
-            reasons.append(
-                f"cdcgan makes images of 1 to 4 channels, not {channels}; "
-                "for a folder try `--set data.channels=3`."
-            )
-        if min(height, width) < 8:
-            reasons.append(
-                f"cdcgan makes images of 8×8 or larger, not {height}×{width}; "
-                "try `--set data.resolution=16`."
-            )
-        if LABEL in spec.fields and not spec.classes:
+        reasons = image_refusals("cdcgan", spec, instead="try `--arch mlp`", smallest=8)
+        if len(spec.sample.shape) == 3 and LABEL in spec.fields and not spec.classes:
             reasons.append(
                 f"cdcgan needs the names of the classes, but '{spec.name}' has none; "
                 "`--arch dcgan` needs no classes."

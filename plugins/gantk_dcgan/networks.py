@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_toolkit import DataSpec, Field, TwoNetworks
+from gan_toolkit.architecture import image_refusals
 
 SMALLEST = 4
 """Sides are halved until the shorter is no more than this: 64×64 starts at the paper's 4×4."""
@@ -37,23 +38,8 @@ class DCGAN(TwoNetworks):
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why samples of this shape cannot be made."""
-        shape, who = spec.sample.shape, type(self).__name__.lower()
-        if len(shape) != 3:
-            samples = f"samples of '{spec.name}' are {list(shape)}"
-            return [f"{who} makes images [C, H, W], but {samples}; try `--arch mlp`."]
-        channels, height, width = shape
-        reasons = []
-        if not 1 <= channels <= 4:
-            reasons.append(
-                f"{who} makes images of 1 to 4 channels, not {channels}; "
-                "for a folder try `--set data.channels=3`."
-            )
-        if min(height, width) < 8:
-            reasons.append(
-                f"{who} makes images of 8×8 or larger, not {height}×{width}; "
-                "try `--set data.resolution=16`."
-            )
-        return reasons
+        who = type(self).__name__.lower()
+        return image_refusals(who, spec, instead="try `--arch mlp`", smallest=8)
 
     def generator(self, spec: DataSpec) -> nn.Module:
         """Return G: [N, latent] → [N, C, H, W] in -1 … 1."""

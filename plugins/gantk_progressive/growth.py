@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from gan_toolkit import DataSpec, Field, Judged, TwoNetworks
-from gan_toolkit.architecture import Networks, Scalars
+from gan_toolkit.architecture import Networks, Scalars, image_refusals
 from gan_toolkit.data import SAMPLE, Batch
 from gantk_progressive.layers import enlarged, shrunk
 from gantk_progressive.networks import SMALLEST, Discriminator, Generator
@@ -54,17 +54,10 @@ class Progressive(TwoNetworks):
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why samples of this shape cannot be made."""
-        shape = spec.sample.shape
-        if len(shape) != 3:
-            samples = f"samples of '{spec.name}' are {list(shape)}"
-            return [f"progressive makes images [C, H, W], but {samples}; try `--arch mlp`."]
-        channels, height, width = shape
-        reasons = []
-        if not 1 <= channels <= 4:
-            reasons.append(
-                f"progressive makes images of 1 to 4 channels, not {channels}; "
-                "for a folder try `--set data.channels=3`."
-            )
+        reasons = image_refusals("progressive", spec, instead="try `--arch mlp`")
+        if len(spec.sample.shape) != 3:
+            return reasons
+        _, height, width = spec.sample.shape
         sides = [SMALLEST << level for level in range(1, TOP + 1)]
         if height != width or height not in sides:
             nearest = min(sides, key=lambda side: abs(side - max(height, width)))
