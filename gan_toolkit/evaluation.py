@@ -12,8 +12,8 @@ from gan_toolkit.choice import choose_data
 from gan_toolkit.data import DataSet, Progress, silent
 from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.generator import Generator
-from gan_toolkit.options import validate
 from gan_toolkit.recipe import Values
+from gan_toolkit.resolve import Parts
 from gan_toolkit.scoring import Exam, FeatureMetric, Metric, Score
 from gan_toolkit.sides import Judged, Rows, examined
 from gan_toolkit.tensors import TensorData
@@ -69,13 +69,11 @@ def _data_set(
         _refuse_unknown(values["data"], catalogue)
     problems: list[str] = []
     choose_data(values, asked, catalogue, note, problems)
-    table = values["data"]
-    cls = catalogue.load("data", table["name"])
-    assert issubclass(cls, DataSet)
-    options = {key: value for key, value in table.items() if key != "name"}
-    found = validate(cls, options, where="data", problems=problems)
+    parts = Parts(catalogue, problems)
+    found = parts.component("data", DataSet, "data", values["data"])
     if problems or found is None:
-        hint = f"`gantk show data {table['name']}` lists its options; name other data with --data."
+        name = parts.names["data"]
+        hint = f"`gantk show data {name}` lists its options; name other data with --data."
         raise RecipeError(problems, origin="the data to compare with", hint=hint)
     return found
 

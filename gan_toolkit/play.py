@@ -90,7 +90,7 @@ class Play:
         """Gradient of the summed fake logits with respect to the fakes: [N, …], differentiable."""
         return self._gradients(self.fakes[SAMPLE], self.fake_logits, "fake_gradients")
 
-    def has(self, name: Literal["real", "fake"]) -> bool:
+    def has(self, name: Side) -> bool:
         """Return whether a verdict was computed already."""
         return name in vars(self)
 

@@ -63,7 +63,7 @@ def build(
     """Return the recipe that TOML values describe. Raises `RecipeError` with every problem."""
     problems = [] if problems is None else problems
     values = {**_defaults(catalogue), **values}
-    parts = _Parts(catalogue, problems)
+    parts = Parts(catalogue, problems)
     arch = parts.component("architecture", Architecture, "arch", values.pop("arch", None))
     if data is None:
         data = parts.component("data", DataSet, "data", values.pop("data", None))
@@ -89,7 +89,7 @@ def build(
 
 
 @dataclass
-class _Parts:
+class Parts:
     """Builds components and remembers their names and what is wrong with them."""
 
     catalogue: Catalogue

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,14 +42,6 @@ from gantk_progressive.layers import (
 
 PAPER = Progressive(latent=512, width=512, taper=16384, stage_kimg=800.0, fade_kimg=800.0, group=16)
 TINY = Progressive(latent=5, width=6, taper=48, stage_kimg=0.06, fade_kimg=0.06)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def spec(*shape: int) -> DataSpec:
