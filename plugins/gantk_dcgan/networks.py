@@ -29,6 +29,8 @@ class DCGAN(TwoNetworks):
     D's batch norm can be exchanged for layer norm over each sample (Gulrajani et al. 2017, section
     4), for weights divided by their largest singular value, all of D's, which one power iteration a
     pass estimates (Miyato et al. 2018, arXiv:1802.05957, equation 8 and algorithm 1), or for none.
+    Without one, weights from N(0, 0.02) would shrink every map to next to nothing, so D's start
+    from He's normal for its leak (He et al. 2015, arXiv:1502.01852, equation 15).
 
     Images [N, C, H, W] in -1 … 1, C from 1 to 4, H and W from 8 up: 28×28 and 48×64 too.
     """
@@ -93,7 +95,7 @@ class Discriminator(nn.Sequential):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         flat = widths[-1] * sizes[-1][0] * sizes[-1][1]
         super().__init__(*layers, nn.Flatten(), nn.Linear(flat, 1))
-        self.apply(_initialise)
+        self.apply(_keep_scale if norm == "none" else _initialise)
         if norm == "spectral":
             for module in self:
                 if isinstance(module, nn.Conv2d | nn.Linear):
@@ -112,6 +114,13 @@ def _sizes(shape: tuple[int, ...]) -> list[Size]:
 def _kernel(size: Size) -> Size:
     """Return the kernel whose stride of 2 leads between `size` and its half, with padding 1."""
     return (4 - size[0] % 2, 4 - size[1] % 2)
+
+
+def _keep_scale(module: nn.Module) -> None:
+    """Start from He's normal, so that a map leaves a layer as large as it came."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, 0.2)
+        nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # every layer without a norm has one
 
 
 def _initialise(module: nn.Module) -> None:

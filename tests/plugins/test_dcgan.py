@@ -124,3 +124,15 @@ def test_weights_start_from_the_papers_normal() -> None:
             error = 0.02 / math.sqrt(weight.numel())
             assert abs(float(weight.mean())) < 5 * error
             assert abs(float(weight.std()) - 0.02) < 5 * error
+
+
+def test_without_a_norm_ds_weights_start_from_hes_normal() -> None:
+    torch.manual_seed(0)
+    D = Discriminator((3, 64, 64), width=32, norm="none")
+    layers = [module for module in D if isinstance(module, nn.Conv2d | nn.Linear)]
+    for layer, inputs in zip(layers, [3 * 16, 32 * 16, 64 * 16, 128 * 16, 256 * 16], strict=True):
+        weight = layer.weight.detach()
+        wanted = math.sqrt(2 / ((1 + 0.2**2) * inputs))
+        assert abs(float(weight.std()) / wanted - 1) < 5 / math.sqrt(2 * weight.numel())
+        assert layer.bias is not None
+        assert not layer.bias.any()
