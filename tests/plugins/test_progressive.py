@@ -136,6 +136,7 @@ def test_small_pictures_are_enlarged_without_smoothing() -> None:
 
 
 def test_a_fade_in_bfloat16_is_that_of_float32_to_its_precision() -> None:
+    torch.manual_seed(0)
     nets = TINY.networks(spec(1, 16, 16), 3)
     z, s = {"z": noise(8, 5)}, at(1.3)
     exact = TINY.generate(nets, z, {}, s)

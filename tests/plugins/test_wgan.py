@@ -155,7 +155,7 @@ def test_the_default_recipe_is_the_gradient_penalty_at_a_rate_that_falls_to_noth
     for update in recipe.plan.updates.values():
         lr = update.optimiser.lr
         assert isinstance(lr, Schedule)
-        assert 0 < lr.at(1) < lr.at(0) / 40
+        assert lr.at(1) == pytest.approx(lr.at(0) / 100)
     assert recipe.plan.ema.half_life_kimg > 0
 
 
