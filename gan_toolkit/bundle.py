@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.catalogue import SINGLE_FILE, Catalogue
-from gan_toolkit.data import DataSpec
+from gan_toolkit.data import SAMPLE, DataSpec
 from gan_toolkit.errors import BundleError, UnknownName
 from gan_toolkit.files import replaced, write_tensors
 from gan_toolkit.options import Field, Options, validate
@@ -31,6 +34,16 @@ WEIGHTS = "model.safetensors"
 RUN_WEIGHTS = "generator.safetensors"
 KEY = "gantk"
 """The metadata entry that holds the description."""
+MANIFEST = "sha256"
+"""The entry of `config.json` that holds the hash of the weights beside it."""
+DAMAGE = (ValueError, AttributeError, KeyError, RecursionError, TypeError, ValidationError)
+"""What reading a description that nobody wrote on purpose can raise."""
+MAX_DESCRIPTION = 2**18
+"""Characters of a description; more is refused before it is parsed."""
+MAX_SAMPLE = 2**26
+"""Numbers in one sample."""
+MAX_UNSTORED = 2**28
+"""Numbers in networks that are built along with the exported ones: D, as a rule."""
 
 
 class Description(Options):
@@ -47,10 +60,20 @@ class Description(Options):
     recipe: Values = Field({}, description="the recipe, without what belongs to a machine")
 
 
-def write_weights(path: Path, networks: Mapping[str, nn.Module], description: Description) -> None:
-    """Write networks and their description into one safetensors file, whole or not at all."""
+def write_weights(
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    description: Description,
+    *,
+    half: bool = False,
+) -> None:
+    """Write networks and their description into one safetensors file, whole or not at all.
+
+    `half` stores float32 in 16 bits; loading widens it again. Raises `BundleError` for a weight
+    that 16 bits cannot hold.
+    """
     tensors = {
-        f"{name}.{key}": tensor
+        f"{name}.{key}": halved(tensor, f"{name}.{key}") if half else tensor
         for name, network in networks.items()
         for key, tensor in network.state_dict().items()
     }
@@ -59,9 +82,20 @@ def write_weights(path: Path, networks: Mapping[str, nn.Module], description: De
         write_tensors(temporary, tensors, {KEY: _rendered(description)})
 
 
-def write_config(path: Path, description: Description) -> None:
-    """Write `config.json`, whole or not at all."""
-    text = json.dumps(description.plain(), indent=2) + "\n"
+def halved(tensor: Tensor, name: str) -> Tensor:
+    """Return a float32 tensor in 16 bits, any other as it is. Raises `BundleError`."""
+    if tensor.dtype is not torch.float32:
+        return tensor
+    narrow = tensor.to(torch.float16)
+    if tensor.isfinite().all() and not narrow.isfinite().all():
+        raise BundleError(f"{name} has values that 16 bits cannot hold; export it without --half.")
+    return narrow
+
+
+def write_config(path: Path, description: Description, *, sha256: str | None = None) -> None:
+    """Write `config.json`, whole or not at all; in a bundle it holds the hash of the weights."""
+    manifest = {} if sha256 is None else {MANIFEST: {WEIGHTS: sha256}}
+    text = json.dumps(description.plain() | manifest, indent=2) + "\n"
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -95,7 +129,24 @@ def read(path: Path) -> tuple[Description, dict[str, Tensor], str]:
             f"'{path}' holds weights but no gan-toolkit description, so nobody knows which network "
             "they belong to. Export a run with `gantk export RUN -o DIR`."
         )
+    _check_manifest(path, digest)
     return _description(metadata[KEY], path), tensors, digest
+
+
+def _check_manifest(path: Path, digest: str) -> None:
+    """Raise `BundleError` when the `config.json` of a bundle names other weights."""
+    config = path.with_name(CONFIG)
+    if path.name != WEIGHTS or not config.is_file():
+        return
+    try:
+        promised = json.loads(config.read_text(encoding="utf-8")).get(MANIFEST, {}).get(WEIGHTS)
+    except DAMAGE as error:
+        raise BundleError(f"'{config}' is damaged: {error}. Fetch the bundle again.") from error
+    if promised is not None and promised != digest:
+        raise BundleError(
+            f"'{path}' is not the file that '{config}' was written with (SHA-256 {digest[:12]}…, "
+            f"not {str(promised)[:12]}…). Fetch or export the bundle again."
+        )
 
 
 def architecture_of(description: Description, catalogue: Catalogue, path: Path) -> Architecture:
@@ -135,19 +186,41 @@ def rebuild(
     no installed plugin brings.
     """
     architecture = architecture_of(description, catalogue, path)
+    _check_fit(_planned(architecture, description, path), tensors, path)
     with global_stream(0, "rebuild"):  # initial weights are replaced; the caller's draws are not
         built = architecture.networks(description.data, description.stage)
     networks = {key: built[key].eval() for key in architecture.exports}
-    expected = {
-        f"{key}.{entry}": tensor
-        for key, network in networks.items()
-        for entry, tensor in network.state_dict().items()
-    }
-    _check_fit(expected, tensors, path)
     for key, network in networks.items():
         network.load_state_dict({e: tensors[f"{key}.{e}"] for e in network.state_dict()})
         network.requires_grad_(requires_grad=False)
     return architecture, networks
+
+
+def _planned(architecture: Architecture, about: Description, path: Path) -> dict[str, Tensor]:
+    """Return the tensors that the exported networks will have, without memory behind them.
+
+    Raises `BundleError` when the description asks for networks out of proportion, or for none that
+    can be built: nothing has been allocated then.
+    """
+    try:
+        with torch.device("meta"):
+            built = architecture.networks(about.data, about.stage)
+    except Exception as error:  # whatever an architecture does with options nobody tried
+        raise BundleError(
+            f"'{path}' describes a '{about.architecture}' that cannot be built: "
+            f"{type(error).__name__}: {error}. Take the model from where it was published again."
+        ) from error
+    unstored = [network for key, network in built.items() if key not in architecture.exports]
+    if sum(tensor.numel() for each in unstored for tensor in each.parameters()) > MAX_UNSTORED:
+        raise BundleError(
+            f"'{path}' describes networks beside its generator of more than {MAX_UNSTORED} "
+            "numbers; none is built."
+        )
+    return {
+        f"{key}.{entry}": tensor
+        for key in architecture.exports
+        for entry, tensor in built[key].state_dict().items()
+    }
 
 
 def _check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: Path) -> None:
@@ -158,11 +231,15 @@ def _check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path
         f"{tensor.dtype}"
         for name, tensor in expected.items()
         if name in given
-        and (given[name].shape != tensor.shape or given[name].dtype != tensor.dtype)
+        and not (given[name].shape == tensor.shape and _fits(given[name].dtype, tensor.dtype))
     ]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise BundleError(f"The weights in '{path}' do not fit: {'; '.join(wrong[:5])}{more}.")
+
+
+def _fits(given: torch.dtype, expected: torch.dtype) -> bool:
+    return given == expected or (expected, given) == (torch.float32, torch.float16)
 
 
 def _rendered(description: Description) -> str:
@@ -170,14 +247,34 @@ def _rendered(description: Description) -> str:
 
 
 def _description(text: str, path: Path) -> Description:
+    if len(text) > MAX_DESCRIPTION:
+        raise BundleError(
+            f"The description inside '{path}' has {len(text)} characters, more than the "
+            f"{MAX_DESCRIPTION} that one may have."
+        )
     try:
-        values = json.loads(text)
+        values = json.loads(text, parse_constant=_refuse_constant)
         found = values.get("format")
         if found != FORMAT:
             raise BundleError(
                 f"'{path}' has bundle format {found}; this gan-toolkit reads {FORMAT}. Update it."
             )
-        return Description.model_validate(values)
-    except (ValueError, AttributeError, ValidationError) as error:
+        return _sound(Description.model_validate(values))
+    except DAMAGE as error:
         reason = str(error).splitlines()[0]
         raise BundleError(f"The description inside '{path}' is damaged: {reason}.") from error
+
+
+def _sound(description: Description) -> Description:
+    """Return a description whose samples can exist. Raises `ValueError`, `KeyError`."""
+    for name, field in description.data.fields.items():
+        if any(side < 1 for side in field.shape) or math.prod(field.shape) > MAX_SAMPLE:
+            raise ValueError(f"no {name} can have the shape {list(field.shape)}")
+        if field.low is not None and field.high is not None and field.low >= field.high:
+            raise ValueError(f"no {name} lies in {field.low} … {field.high}")
+    tomli_w.dumps({SAMPLE: list(description.data.sample.shape), "recipe": description.recipe})
+    return description
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
 import queue
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from gan_toolkit.data import Progress, silent
 from gan_toolkit.errors import DataError
@@ -26,8 +28,17 @@ TRIES = 3
 SLOWEST = 1024
 """Bytes a second below which a mirror counts as stalled."""
 
+BUSY = {408, 429, 500, 502, 503, 504}
+"""Answers after which the same mirror may do better a little later."""
+PATIENCE_S = 10.0
+"""The longest pause before it is asked again."""
+
 Decode = Callable[[Path], BinaryIO]
 """Opens a downloaded file as the content that is checked: `gzip.open`, say."""
+
+
+Told = Callable[[int, int | None], None]
+"""Told how many bytes have come, of how many."""
 
 
 def as_is(path: Path) -> BinaryIO:
@@ -40,11 +51,15 @@ class Remote:
     """A file that can be fetched, and how to know it."""
 
     urls: Sequence[str]
-    sha256: str
+    digest: str
     """Of the decoded content, so that it does not matter how a mirror compressed it."""
     max_bytes: int
     """Bound of what is downloaded, and of what that is decoded to."""
     decode: Decode = as_is
+    hashing: Callable[[], hashlib._Hash] = hashlib.sha256
+    """Makes what hashes the content."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent along; `Authorization` never goes to another origin than that of the URL."""
 
 
 class _Failed(Exception):
@@ -52,7 +67,38 @@ class _Failed(Exception):
 
 
 class _Cut(_Failed):
-    """The mirror stopped in the middle; what came is kept."""
+    """The mirror stopped in the middle; what came is kept, and it is asked again after a pause."""
+
+    def __init__(self, reason: str, pause_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause_s = min(pause_s, PATIENCE_S)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects as browsers do: a token stays with the origin that it was meant for."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Return the request to make instead."""
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is None:
+            return None
+        before, after = (urllib.parse.urlsplit(each.full_url) for each in (req, request))
+        if before.scheme == "https" and after.scheme != "https":
+            raise ValueError(f"it sends on to '{newurl}', which is not encrypted")
+        if (before.scheme, before.netloc) != (after.scheme, after.netloc):
+            request.remove_header("Authorization")
+        return request
+
+
+_opener = urllib.request.build_opener(_Redirects)
 
 
 def fetch(
@@ -62,24 +108,28 @@ def fetch(
     advice: str,
     progress: Progress = silent,
     stall_s: float = 20.0,
+    name: str = "",
+    setting: str = "GANTK_CACHE",
 ) -> None:
     """Make `destination` hold the remote file, unless it is there already.
 
     An unfinished download lies beside it as `.part`, one for each mirror, and is continued by the
-    next call or process. `stall_s` is how long a mirror may stay silent. Raises `DataError` that
-    lists what every mirror said and ends in `advice`.
+    next call or process. `stall_s` is how long a mirror may stay silent; `name` and `setting` are
+    what messages call the file and the variable that says where it is kept. Raises `DataError`
+    that lists what every mirror said and ends in `advice`.
     """
-    name = destination.name
+    name = name or destination.name
+    told = functools.partial(progress, f"Downloading {name}")
     reasons = []
     with (
-        writing(destination.parent, name),
-        locked(destination.with_name(f"{name}.lock"), f"downloading {name}"),
+        writing(destination.parent, name, setting),
+        locked(destination.with_name(f"{destination.name}.lock"), f"downloading {name}"),
     ):
         for url in remote.urls:
             if destination.exists():  # by now: another process had the lock
                 return
             try:
-                part = _from_mirror(url, remote, destination, progress, stall_s)
+                part = _from_mirror(url, remote, destination, told, stall_s)
             except _Failed as failure:
                 reasons.append(f"\n  - {url}: {failure}")
                 continue
@@ -124,18 +174,19 @@ def _part(url: str, destination: Path) -> Path:
 
 
 def _from_mirror(
-    url: str, remote: Remote, destination: Path, progress: Progress, stall_s: float
+    url: str, remote: Remote, destination: Path, progress: Told, stall_s: float
 ) -> Path:
     """Return a finished and checked `.part`. Raises `_Failed`."""
     part = _part(url, destination)
     resumed = part.exists()
     for attempt in range(TRIES):
         try:
-            _transfer(url, part, remote.max_bytes, progress, destination.name, stall_s)
-        except _Cut:
+            _transfer(url, remote, part, progress, stall_s)
+        except _Cut as cut:
             if attempt + 1 == TRIES:
                 raise
-            resumed = True
+            time.sleep(cut.pause_s * 2**attempt)
+            resumed = part.exists()
             continue
         problem = _problem(part, remote)
         if problem is None:
@@ -147,12 +198,10 @@ def _from_mirror(
     raise _Failed("it kept sending something else")
 
 
-def _transfer(
-    url: str, part: Path, max_bytes: int, progress: Progress, name: str, stall_s: float
-) -> None:
+def _transfer(url: str, remote: Remote, part: Path, progress: Told, stall_s: float) -> None:
     """Append to `part` what it lacks. Raises `_Failed`, or `OSError` when it cannot be written."""
-    have = part.stat().st_size if part.exists() else 0
-    with _answer(url, have, part, stall_s) as response:
+    have, max_bytes = part.stat().st_size if part.exists() else 0, remote.max_bytes
+    with _answer(url, remote.headers, have, part, stall_s) as response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             have = 0  # the server ignores ranges and sends the whole file
         length = response.headers.get("Content-Length", "")
@@ -166,7 +215,7 @@ def _transfer(
                     if have > max_bytes:
                         raise _Failed(f"it sends more than the {max_bytes} bytes expected")
                     file.write(chunk)
-                    progress(f"Downloading {name}", have, total)
+                    progress(have, total)
         except OSError:
             part.unlink(missing_ok=True)  # the disk is full, most likely: give the space back
             raise
@@ -174,15 +223,22 @@ def _transfer(
         raise _Cut(f"it broke off after {have} of {total} bytes")
 
 
-def _answer(url: str, have: int, part: Path, stall_s: float) -> http.client.HTTPResponse:
+def _answer(
+    url: str, headers: Mapping[str, str], have: int, part: Path, stall_s: float
+) -> http.client.HTTPResponse:
     """Return the response to a request for all bytes after the first `have`."""
     try:
-        response = _opened(url, {"Range": f"bytes={have}-"} if have else {}, stall_s)
+        wanted = {"Range": f"bytes={have}-"} if have else {}
+        response = _opened(url, {**headers, **wanted}, stall_s)
     except urllib.error.HTTPError as error:
         error.close()
         if have and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink()  # it is as long as the file or longer: the next try takes it whole
             raise _Cut("it has no more bytes than were here") from error
+        if error.code in BUSY:
+            wait = error.headers.get("Retry-After", "")
+            pause_s = float(wait) if wait.isdecimal() else 0.5
+            raise _Cut(f"HTTP {error.code} {error.reason}", pause_s) from error
         raise _Failed(f"HTTP {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _told(error, stall_s) from error
@@ -227,14 +283,14 @@ def _opened(url: str, headers: dict[str, str], timeout_s: float) -> http.client.
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"'{url}' is no web address")
     request = urllib.request.Request(url, headers={"User-Agent": "gan-toolkit", **headers})  # noqa: S310  # checked above
-    response = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310  # checked above
+    response = _opener.open(request, timeout=timeout_s)
     assert isinstance(response, http.client.HTTPResponse)
     return response
 
 
 def _problem(part: Path, remote: Remote) -> str | None:
     """Return what is wrong with a finished download, or None."""
-    digest, size = hashlib.sha256(), 0
+    digest, size = remote.hashing(), 0
     try:
         with remote.decode(part) as content:
             while chunk := content.read(CHUNK):
@@ -245,6 +301,7 @@ def _problem(part: Path, remote: Remote) -> str | None:
     except (EOFError, OSError, zlib.error) as error:
         return f"it sent something that cannot be decoded ({error})"
     found = digest.hexdigest()
-    if found != remote.sha256:
-        return f"it sent something else (SHA-256 {found[:12]}…, not {remote.sha256[:12]}…)"
+    if found != remote.digest:
+        kind = digest.name.upper().replace("SHA", "SHA-")
+        return f"it sent something else ({kind} {found[:12]}…, not {remote.digest[:12]}…)"
     return None

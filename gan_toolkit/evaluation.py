@@ -13,6 +13,7 @@ from gan_toolkit.data import DataSet, Progress, silent
 from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.generator import Generator
 from gan_toolkit.recipe import Values
+from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Parts
 from gan_toolkit.scoring import Exam, FeatureMetric, Metric, Score
 from gan_toolkit.sides import Judged, Rows, examined
@@ -29,12 +30,13 @@ def evaluate(
     extractor: str | None = None,
     via: int | None = None,
     plugins: Iterable[str | Path] = (),
+    offline: bool = False,
     progress: Progress = silent,
     note: Callable[[str], None] = lambda _: None,
 ) -> list[Score]:
     """Return the scores of a model's `n` samples of `seed` against real data.
 
-    `model` is a run, a bundle, a `.safetensors` file, an open generator, or samples themselves.
+    `model` is what `load` takes, an open generator, or samples themselves.
     `data` left out is what the model was trained on; a tensor is taken as `train` takes it.
     `metrics` left out is every installed one that fits; `note` is told which do not and why.
     `extractor` is for every metric that takes one, `via` is a side in pixels that both kinds of
@@ -44,7 +46,10 @@ def evaluate(
     if n < 1 or seed < 0:
         raise UsageError("n must be positive and seed must not be negative.")
     catalogue = Catalogue.discover(plugins)
-    judged = Judged.of(model, catalogue, n, seed)
+    if isinstance(model, str | Path):
+        path = find_model(model, catalogue, offline=offline, progress=progress)
+        model = Generator(path, catalogue)
+    judged = Judged.of(model, n, seed)
     options = _data_set(data, judged, catalogue, note)
     exam = examined(judged, options, catalogue, n=n, seed=seed, via=via, progress=progress)
     scores: list[Score] = []

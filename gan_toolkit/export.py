@@ -1,7 +1,7 @@
 """Write a bundle: what is shared of a run, and nothing else of it.
 
 model.safetensors   the averaged generator with its description
-config.json         the description
+config.json         the description, and the SHA-256 of model.safetensors
 recipe.toml         how it was trained, without paths, hosts or devices
 samples.png         samples of seed 0, a row a class if it knows classes
 README.md           what it is and how to use it
@@ -15,6 +15,7 @@ from pathlib import Path
 import tomli_w
 
 from gan_toolkit import bundle
+from gan_toolkit.data import Progress, silent
 from gan_toolkit.errors import BundleError
 from gan_toolkit.files import new_folder
 from gan_toolkit.generator import Generator, load
@@ -22,27 +23,40 @@ from gan_toolkit.pictures import picture, save_png
 
 
 def export_bundle(
-    reference: str | Path, out: str | Path, *, plugins: Iterable[str | Path] = ()
+    reference: str | Path,
+    out: str | Path,
+    *,
+    half: bool = False,
+    plugins: Iterable[str | Path] = (),
+    offline: bool = False,
+    progress: Progress = silent,
 ) -> Path:
     """Write the bundle of a run or of another bundle into the new folder `out` and return it.
 
-    The folder appears complete or not at all. Raises `BundleError` when `out` exists already.
+    The folder appears complete or not at all. `half` stores weights in 16 bits. Raises
+    `BundleError` when `out` exists already.
     """
     path = Path(out)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise BundleError(f"'{path}' exists already and is never overwritten; name a new folder.")
-    generator = load(reference, plugins=plugins)
+    generator = load(reference, plugins=plugins, offline=offline, progress=progress)
     with new_folder(path) as folder:
-        bundle.write_weights(folder / bundle.WEIGHTS, generator.networks, generator.description)
-        bundle.write_config(folder / bundle.CONFIG, generator.description)
-        (folder / "recipe.toml").write_text(
-            tomli_w.dumps(generator.description.recipe), encoding="utf-8"
-        )
-        n, rows = generator.grid
-        sheet = picture(generator.sample(n, seed=0), generator.spec.sample, rows)
-        save_png(sheet, folder / "samples.png", {"seed": 0, "model": generator.sha256})
+        write_model(folder, generator, half=half)
         (folder / "README.md").write_text(card(generator), encoding="utf-8")
     return path
+
+
+def write_model(folder: Path, generator: Generator, *, half: bool = False) -> Generator:
+    """Write weights, description, recipe and samples; return the generator as it reads back."""
+    about = generator.description
+    bundle.write_weights(folder / bundle.WEIGHTS, generator.networks, about, half=half)
+    (folder / "recipe.toml").write_text(tomli_w.dumps(about.recipe), encoding="utf-8")
+    written = generator.reread(folder / bundle.WEIGHTS)
+    bundle.write_config(folder / bundle.CONFIG, about, sha256=written.sha256)
+    n, rows = written.grid
+    sheet = picture(written.sample(n, seed=0), written.spec.sample, rows)
+    save_png(sheet, folder / "samples.png", {"seed": 0, "model": written.sha256})
+    return written
 
 
 def card(generator: Generator) -> str:

@@ -12,10 +12,11 @@ from torch import Tensor
 from gan_toolkit import bundle
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.data import LABEL, Batch, DataSpec
+from gan_toolkit.data import LABEL, Batch, DataSpec, Progress, silent
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.pictures import to_images
+from gan_toolkit.references import find_model
 from gan_toolkit.sampling import device_of, draw_samples, grid_size, label_numbers, seeded
 from gan_toolkit.walks import walk_inputs
 
@@ -25,6 +26,7 @@ class Generator:
 
     def __init__(self, path: Path, catalogue: Catalogue) -> None:
         self.path = path
+        self._catalogue = catalogue
         self.description, tensors, self.sha256 = bundle.read(path)
         self._architecture, self.networks = bundle.rebuild(
             self.description, tensors, catalogue, path
@@ -49,6 +51,10 @@ class Generator:
     def grid(self) -> tuple[int, int | None]:
         """How many samples its grid shows and in how many rows; see `grid_size`."""
         return grid_size(self._architecture, self.spec)
+
+    def reread(self, path: Path) -> Generator:
+        """Return the generator in another weights file, its architecture from the same plugins."""
+        return Generator(path, self._catalogue)
 
     def to(self, device: str | torch.device) -> Generator:
         """Move the networks to a device and return this generator."""
@@ -139,10 +145,20 @@ class Generator:
         return to_images(self.sample(n, seed=seed, labels=labels), self.spec.sample)
 
 
-def load(reference: str | Path, *, plugins: Iterable[str | Path] = ()) -> Generator:
-    """Return the generator in a run folder, a bundle folder or a `.safetensors` file.
+def load(
+    reference: str | Path,
+    *,
+    plugins: Iterable[str | Path] = (),
+    offline: bool = False,
+    progress: Progress = silent,
+) -> Generator:
+    """Return the generator that a reference means.
 
-    `plugins` are single-file plugins to look the architecture up in, beside those installed. No
-    code comes from the file and nothing is unpickled. Raises `BundleError`.
+    That is a run folder, a bundle folder, a `.safetensors` file, or what an installed resolver
+    answers to: the name of a shipped model, `owner/repo[@revision]`, `hf://…`. `plugins` are
+    single-file plugins to look the architecture up in, beside those installed; `offline` forbids
+    any network. No code comes from the file and nothing is unpickled. Raises `BundleError`.
     """
-    return Generator(bundle.locate(reference), Catalogue.discover(plugins))
+    catalogue = Catalogue.discover(plugins)
+    path = find_model(reference, catalogue, offline=offline, progress=progress)
+    return Generator(path, catalogue)

@@ -14,8 +14,8 @@ from gan_toolkit.state import TrainState
 class InitialWeights:
     """Exported networks, by SHA-256 what a recipe's `init_from` names."""
 
-    def __init__(self, reference: str | Path) -> None:
-        self.path = bundle.locate(reference)
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.about, self.tensors, self.sha256 = bundle.read(self.path)
 
     def fill(self, state: TrainState, observer: Observer) -> None:
@@ -39,13 +39,13 @@ class InitialWeights:
         observer.note(f"{taken} of {len(self.tensors)} tensors begin as in '{self.path}'.")
 
 
-def initial_weights(recipe: Recipe, reference: str | Path | None) -> InitialWeights | None:
+def initial_weights(recipe: Recipe, path: Path | None) -> InitialWeights | None:
     """Return the weights that a new run begins with, none when it begins with fresh ones.
 
     Raises `UsageError` when the recipe asks for weights and others or none are given.
     """
     asked = recipe.plan.init_from
-    found = None if reference is None else InitialWeights(reference)
+    found = None if path is None else InitialWeights(path)
     if asked and (found is None or found.sha256 != asked):
         given = "none were given" if found is None else f"'{found.path}' has {found.sha256[:12]}…"
         raise UsageError(

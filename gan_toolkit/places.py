@@ -48,7 +48,7 @@ def locked(path: Path, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def writing(folder: Path, what: str) -> Iterator[None]:
+def writing(folder: Path, what: str, setting: str = "GANTK_CACHE") -> Iterator[None]:
     """Turn a failure to write `what` in a cache folder into a `DataError` that says what to do."""
     try:
         yield
@@ -56,6 +56,6 @@ def writing(folder: Path, what: str) -> Iterator[None]:
         problem = "no space is left" if is_full(error) else (error.strerror or str(error))
         advice = "Free some, or point" if is_full(error) else "Point"
         raise DataError(
-            f"Cannot keep {what} in '{folder}': {problem}. {advice} GANTK_CACHE to a folder "
+            f"Cannot keep {what} in '{folder}': {problem}. {advice} {setting} to a folder "
             "that has room and that you may write in."
         ) from error

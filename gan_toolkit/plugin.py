@@ -29,6 +29,7 @@ Kind = Literal[
     "extractor",
     "metric",
     "tracker",
+    "resolver",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

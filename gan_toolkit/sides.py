@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal, cast, get_args, get_origin
 
 import torch
 from torch import Tensor
 
-from gan_toolkit import bundle
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import (
     LABEL,
@@ -50,14 +48,10 @@ class Judged:
         self.device = torch.device("cpu")
 
     @classmethod
-    def of(
-        cls, model: str | Path | Generator | Rows, catalogue: Catalogue, n: int, seed: int
-    ) -> Judged:
+    def of(cls, model: Generator | Rows, n: int, seed: int) -> Judged:
         """Return it with what reads its samples."""
         if isinstance(model, Tensor | tuple):
             return cls._given(TensorData.of(model).open(), n)
-        if isinstance(model, str | Path):
-            model = Generator(bundle.locate(model), catalogue)
         return cls._generated(model, seed)
 
     @classmethod

@@ -20,6 +20,7 @@ from gan_toolkit.initial import initial_weights
 from gan_toolkit.observer import Observer
 from gan_toolkit.options import validate
 from gan_toolkit.recipe import Plan, Recipe, differences
+from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
 from gan_toolkit.tensors import TensorData
@@ -117,7 +118,8 @@ def _start(
     ready = prepare(request, catalogue, observer)
     if minutes is not None:
         ready = ready.lasting(minutes, observer)
-    weights = initial_weights(ready.recipe, init_from)
+    begin = find_model(init_from, catalogue, progress=observer.progress) if init_from else None
+    weights = initial_weights(ready.recipe, begin)
     if weights is not None:
         ready = dataclasses.replace(
             ready, recipe=_with_plan(ready.recipe, init_from=weights.sha256)

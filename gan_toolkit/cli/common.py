@@ -80,5 +80,10 @@ Truncation = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A run, a bundle folder or a .safetensors file.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run, a bundle folder, a .safetensors file, or what a resolver answers to.",
+    ),
 ]
+Offline = Annotated[bool, typer.Option("--offline", help="Use what is here; ask no network.")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from gan_toolkit.observer import Observer
 
 if TYPE_CHECKING:
     from gan_toolkit.cli.live import Bars
+    from gan_toolkit.generator import Generator
     from gan_toolkit.run import Row
 
 QUIET_SECONDS = 10.0
@@ -111,6 +112,17 @@ class Display(Observer):
         first, begun = self._begun
         seconds = (time.monotonic() - begun) / max(step - first, 1) * (self._length - step)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
+
+
+def open_model(reference: str, plugins: Iterable[Path], *, offline: bool) -> Generator:
+    """Return the generator that a reference means, showing what has to be fetched."""
+    from gan_toolkit.generator import load
+
+    display = Display()
+    try:
+        return load(reference, plugins=plugins, offline=offline, progress=display.progress)
+    finally:
+        display.close()
 
 
 @contextmanager

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gan_toolkit.cli.common import AsJson, Model, PluginFiles, names_of, print_json, print_table
+from gan_toolkit.cli.common import (
+    AsJson,
+    Model,
+    Offline,
+    PluginFiles,
+    names_of,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from gan_toolkit.scoring import Score
@@ -51,6 +59,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write scores and receipts as JSON, too.")
     ] = None,
+    offline: Offline = False,
     plugin: PluginFiles = None,
 ) -> None:
     """Score a trained model against real data.
@@ -72,6 +81,7 @@ def evaluate(
             extractor=extractor,
             via=via,
             plugins=plugin or (),
+            offline=offline,
             progress=display.progress,
             note=display.note,
         )

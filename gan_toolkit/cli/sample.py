@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli.common import Label, Model, PluginFiles, Truncation
+from gan_toolkit.cli.common import Label, Model, Offline, PluginFiles, Truncation
 
 
 def sample(
@@ -22,18 +22,18 @@ def sample(
         Path,
         typer.Option("--out", "-o", help="grid.png, a folder/ of PNGs, x.npz or x.safetensors."),
     ] = Path("samples.png"),
+    offline: Offline = False,
     plugin: PluginFiles = None,
 ) -> None:
     """Draw samples from a trained model.
 
     The name of --out decides the form: a grid, a folder of pictures or an array file.
     """
-    from gan_toolkit.cli.display import task
-    from gan_toolkit.generator import load
+    from gan_toolkit.cli.display import open_model, task
     from gan_toolkit.outputs import Drawn, writer_for
 
     write = writer_for(out)
-    generator = load(model, plugins=plugin or ())
+    generator = open_model(model, plugin or (), offline=offline)
     full, rows = generator.grid
     n = n or full
     with task("Sampling", n) as advance:

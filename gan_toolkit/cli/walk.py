@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli.common import Label, Model, PluginFiles, Truncation
+from gan_toolkit.cli.common import Label, Model, Offline, PluginFiles, Truncation
 
 SIDE = 256
 """Pixels that a small frame is enlarged to at most."""
@@ -23,6 +23,7 @@ def walk(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="x.gif, or x.mp4 with gan-toolkit[video].")
     ] = Path("walk.gif"),
+    offline: Offline = False,
     plugin: PluginFiles = None,
 ) -> None:
     """Walk through latent space: from sample to sample, and back.
@@ -30,12 +31,11 @@ def walk(
     Normal latents move along great circles, so that what is between looks as sharp.
     """
     from gan_toolkit.animation import check_format, write_frames
-    from gan_toolkit.cli.display import task
-    from gan_toolkit.generator import load
+    from gan_toolkit.cli.display import open_model, task
     from gan_toolkit.pictures import enlarged, to_images
 
     check_format(out)
-    generator = load(model, plugins=plugin or ())
+    generator = open_model(model, plugin or (), offline=offline)
     generator.images(0)  # refuses a model of points
     with task("Walking", stops * frames) as advance:
         samples = generator.walk(

@@ -1,0 +1,56 @@
+"""What a reference to a model means: a path here, or what a resolver makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from gan_toolkit import bundle
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.data import Progress, silent
+from gan_toolkit.errors import BundleError
+from gan_toolkit.options import Options
+
+
+class Resolver(Options):
+    """Turns a reference that is no path into a local bundle. The plugin kind.
+
+    `forms` says in a few words which references it answers; messages quote it.
+    """
+
+    forms: ClassVar[str]
+
+    def resolve(self, reference: str, *, offline: bool, progress: Progress) -> Path | None:
+        """Return the bundle that a reference means, None when it is not one of this resolver's.
+
+        `offline` forbids any network. Raises `BundleError` when the reference is one of its own but
+        no bundle can be had.
+        """
+        raise NotImplementedError
+
+
+def find_model(
+    reference: str | Path,
+    catalogue: Catalogue,
+    *,
+    offline: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Return the weights file that a reference means. What lies at that path comes first.
+
+    Raises `BundleError` when it is no path and no installed resolver answers.
+    """
+    if isinstance(reference, Path) or Path(reference).exists():
+        return bundle.locate(reference)
+    forms = []
+    for name in catalogue.names("resolver"):
+        resolver = catalogue.load("resolver", name)()
+        assert isinstance(resolver, Resolver)
+        found = resolver.resolve(reference, offline=offline, progress=progress)
+        if found is not None:
+            return bundle.locate(found)
+        forms.append(resolver.forms)
+    named = "".join(f", {form}" for form in forms)
+    raise BundleError(
+        f"No '{reference}'. A model is a run folder, a bundle folder, a .safetensors file{named}."
+    )

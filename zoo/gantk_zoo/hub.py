@@ -1,0 +1,187 @@
+"""What is asked of the Hugging Face Hub, and how each of its failures is told.
+
+    HubError(BundleError)     the Hub said no, or not enough
+    └── Unreachable           it said nothing: what is cached may serve
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import metadata
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from gan_toolkit.errors import BundleError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+LIBRARY = "gantk"
+"""`library_name` on the Hub: what `gantk zoo list` filters by."""
+TIMEOUT_S = 5.0
+TRIES = 3
+PATIENCE_S = 10.0
+"""The longest that a `Retry-After` is waited for."""
+
+Answer = TypeVar("Answer")
+
+
+class HubError(BundleError):
+    """The Hub refused, or what it holds is no model of this toolkit."""
+
+
+class Unreachable(HubError):
+    """The Hub did not answer."""
+
+
+class RemoteFile(NamedTuple):
+    """A file of a repository at a commit."""
+
+    name: str
+    size: int
+    digest: str
+    """SHA-256 of a large file, git's SHA-1 of a small one; also its name in the cache."""
+
+    @property
+    def large(self) -> bool:
+        """Whether it is stored by SHA-256."""
+        return len(self.digest) == 64
+
+
+class Listing(NamedTuple):
+    """What the Hub says of a repository at a revision."""
+
+    repo: str
+    commit: str
+    gated: bool
+    files: dict[str, RemoteFile]
+
+
+def api() -> HfApi:
+    """Return a client that says who asks."""
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name=LIBRARY, library_version=metadata.version("gan-toolkit"))
+
+
+def offline_by_environment() -> bool:
+    """Return whether `HF_HUB_OFFLINE` forbids the network."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def listing(repo: str, revision: str) -> Listing:
+    """Return commit and files of a repository. Raises `HubError`."""
+    info = ask(
+        lambda: api().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S),
+        repo,
+        revision,
+    )
+    files = {
+        each.rfilename: RemoteFile(
+            each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else each.blob_id or ""
+        )
+        for each in info.siblings or ()
+    }
+    if info.gated:
+        ask(lambda: api().auth_check(info.id), repo, revision)
+    return Listing(info.id, info.sha or "", bool(info.gated), files)
+
+
+def ask(call: Callable[[], Answer], repo: str, revision: str = "main") -> Answer:
+    """Return what a call to the Hub returns.
+
+    A cut connection and a busy server are tried again, silence is not: a dead Hub is told within
+    seconds. Raises `HubError` that ends in what to do.
+    """
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
+    for attempt in range(TRIES):
+        last = attempt + 1 == TRIES
+        try:
+            return call()
+        except httpx2.TimeoutException as error:
+            raise _silent(repo, f"no answer within {TIMEOUT_S:g} s") from error
+        except httpx2.TransportError as error:
+            if last:
+                raise _silent(repo, f"{type(error).__name__}: {error}") from error
+            time.sleep(0.2 * 2**attempt)
+        except HfHubHTTPError as error:
+            wait_s = _wait_s(error)
+            if last or wait_s is None or wait_s > PATIENCE_S:
+                raise told(error, repo, revision) from error
+            time.sleep(wait_s * 2**attempt)
+        except OSError as error:  # a proxy that cannot be used, a broken certificate store
+            raise _silent(repo, str(error)) from error
+    raise AssertionError("the last try returns or raises")
+
+
+def told(error: Exception, repo: str, revision: str = "main") -> HubError:
+    """Return an error of the client as one of ours, with the next thing to do."""
+    from huggingface_hub import constants, errors
+
+    address = f"{constants.ENDPOINT}/{repo}"
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    if isinstance(error, errors.GatedRepoError):
+        return HubError(
+            f"'{repo}' is gated: its owner wants to know who takes it. Ask for access at {address}, "
+            "log in with `hf auth login`, then try again."
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return HubError(
+            f"'{repo}' has no revision '{revision}'. {address}/commits/main lists its commits; "
+            "leave @REVISION out for the newest."
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return HubError(
+            f"The Hub knows no model '{repo}' that you may see. Look for its name with `gantk zoo "
+            "search WORD`; if it is private, log in with `hf auth login`."
+        )
+    if status == 401:
+        return HubError("The Hub does not accept your token. Log in again: `hf auth login`.")
+    if status == 403:
+        return HubError(
+            f"You may not do this with '{repo}': {_said(error)}. Use a token of its owner that may "
+            "write: `hf auth login`."
+        )
+    if status == 409:
+        return HubError(f"'{repo}': {_said(error)}. Another process was quicker; try again.")
+    if status == 412:
+        return HubError(f"'{repo}' has changed meanwhile. Look at {address}, then publish again.")
+    if status == 429:
+        wait = error.response.headers.get("Retry-After", "a few minutes")  # type: ignore[attr-defined]  # it has a status, so it has a response
+        return HubError(
+            f"The Hub wants fewer questions from here. Wait {wait}{' s' if wait.isdecimal() else ''} "
+            "and try again; after `hf auth login` it allows more."
+        )
+    if status >= 500:
+        return Unreachable(
+            f"The Hub is in trouble (HTTP {status}) and did not answer about '{repo}'. Try again "
+            "later; what was fetched before works with --offline."
+        )
+    return HubError(f"The Hub refused what was asked of '{repo}': {_said(error)}. See {address}.")
+
+
+def _silent(repo: str, reason: str) -> Unreachable:
+    from huggingface_hub import constants
+
+    return Unreachable(
+        f"The Hub at {constants.ENDPOINT} did not answer about '{repo}' ({reason}). Try again "
+        "later; what was fetched before works with --offline."
+    )
+
+
+def _wait_s(error: Exception) -> float | None:
+    """Return how long to wait before asking again, None when there is no use."""
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", 0)
+    if response is None or status not in {408, 429, 500, 502, 503, 504}:
+        return None
+    wait = response.headers.get("Retry-After", "")
+    return float(wait) if wait.isdecimal() else 0.3
+
+
+def _said(error: Exception) -> str:
+    return (getattr(error, "server_message", None) or str(error)).strip().splitlines()[0].rstrip(".")
