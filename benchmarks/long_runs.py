@@ -24,7 +24,7 @@ import gan_toolkit
 from gan_toolkit import Catalogue, Observer
 from gan_toolkit.evaluation import evaluate
 from gan_toolkit.resolve import Request, resolve
-from gan_toolkit.trainer import versions
+from gan_toolkit.system import versions
 
 HERE = Path(__file__).parent
 RECIPES = ("dcgan", "cdcgan", "wgan", "progressive")

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from gan_toolkit.evaluation import evaluate
-from gan_toolkit.trainer import versions
+from gan_toolkit.system import versions
 
 HERE = Path(__file__).parent
 ARCH = "dcgan"

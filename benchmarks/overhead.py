@@ -28,8 +28,8 @@ from torch.nn.functional import softplus
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
+from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
-from gan_toolkit.trainer import versions
 from gan_toolkit.training import prepare
 
 WIDTH, BATCH, LATENT, STEPS = 16, 64, 64, 100_000

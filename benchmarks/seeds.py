@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gan_toolkit.trainer import versions
+from gan_toolkit.system import versions
 
 Row = dict[str, Any]
 """What JSON holds of one run. Any: JSON nests freely."""

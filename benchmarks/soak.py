@@ -29,7 +29,7 @@ import gan_toolkit
 from gan_toolkit.checkpoint import MANIFEST, TENSORS, listed, read
 from gan_toolkit.errors import CheckpointError
 from gan_toolkit.run import TIMES, Run
-from gan_toolkit.trainer import versions
+from gan_toolkit.system import versions
 
 SETTINGS = {
     "arch.width": 4,

@@ -50,7 +50,7 @@ def evaluate(
         path = find_model(model, catalogue, offline=offline, progress=progress)
         model = Generator(path, catalogue)
     judged = Judged.of(model, n, seed)
-    options = _data_set(data, judged, catalogue, note)
+    options = real_data(data, judged.trained_on, catalogue, note)
     exam = examined(judged, options, catalogue, n=n, seed=seed, via=via, progress=progress)
     scores: list[Score] = []
     for metric in _fitting(metrics, extractor, exam, note):
@@ -58,18 +58,21 @@ def evaluate(
     return scores
 
 
-def _data_set(
+def real_data(
     asked: str | DataSet | Rows | None,
-    judged: Judged,
+    trained_on: Values | None,
     catalogue: Catalogue,
-    note: Callable[[str], None],
+    note: Callable[[str], None] = lambda _: None,
 ) -> DataSet:
-    """Return the data to compare with, not yet opened."""
+    """Return the data to compare with, not yet opened: what was asked for, or trained on.
+
+    `trained_on` is the recipe of the model. Raises `UsageError` or `RecipeError`.
+    """
     if isinstance(asked, Tensor | tuple):
         return TensorData.of(asked)
     if isinstance(asked, DataSet):
         return asked
-    values: Values = {"data": (judged.trained_on or {}).get("data", [])}
+    values: Values = {"data": (trained_on or {}).get("data", [])}
     if asked is None:
         _refuse_unknown(values["data"], catalogue)
     problems: list[str] = []

@@ -25,8 +25,8 @@ from gan_toolkit.recipe import Values
 from gan_toolkit.sampling import device_of
 from gan_toolkit.scoring import Exam, Read, Receipt, Side
 from gan_toolkit.streams import stream
+from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
-from gan_toolkit.trainer import versions
 
 ENDLESS_ROWS = 50_000
 """Real samples drawn from data that has no end."""

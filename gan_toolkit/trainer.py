@@ -7,13 +7,11 @@ The trainer owns the run's files and its clock; the arithmetic is `step.py`, its
 from __future__ import annotations
 
 import math
-import platform
 import shlex
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -34,6 +32,7 @@ from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import step
 from gan_toolkit.streams import seed_own_draws
+from gan_toolkit.system import machine, versions
 from gan_toolkit.trace import trace, write_trace
 
 LOOKS = 64
@@ -243,6 +242,7 @@ class Trainer:
             "recipe": self.recipe.values(),
             "data": {"name": self.state.spec.name, "fingerprint": self.state.spec.fingerprint},
             "versions": versions(),
+            "machine": machine(self.device),
         }
 
     def _seconds(self) -> float:
@@ -270,15 +270,6 @@ class Trainer:
             f"(`--set updates.discriminator.optimiser.lr=…`, likewise the generator's), a larger "
             f"batch or --precision fp32."
         )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that can change a run's bits."""
-    return {
-        "gan-toolkit": metadata.version("gan-toolkit"),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
 
 
 @contextmanager

@@ -23,9 +23,10 @@ from gan_toolkit.recipe import Plan, Recipe, differences
 from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
+from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.tracking import tracked
-from gan_toolkit.trainer import Trainer, disk, versions
+from gan_toolkit.trainer import Trainer, disk
 
 MINUTES_KEPT_BACK = 0.08
 """Share of `--minutes` kept for start-up, sample grids and checkpoints."""

@@ -11,6 +11,8 @@ from gan_toolkit import Component, hookimpl
 def gantk_components() -> Iterable[Component]:
     """Declare what turns a name into a bundle."""
     return [
-        Component("resolver", "hub", "gantk_zoo.resolvers:Hub", "owner/repo on the Hugging Face Hub"),
+        Component(
+            "resolver", "hub", "gantk_zoo.resolvers:Hub", "owner/repo on the Hugging Face Hub"
+        ),
         Component("resolver", "shipped", "gantk_zoo.resolvers:Shipped", "Models in this package"),
     ]

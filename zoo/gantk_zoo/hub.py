@@ -1,15 +1,18 @@
 """What is asked of the Hugging Face Hub, and how each of its failures is told.
 
-    HubError(BundleError)     the Hub said no, or not enough
-    └── Unreachable           it said nothing: what is cached may serve
+HubError(BundleError)     the Hub said no, or not enough
+└── Unreachable           it said nothing: what is cached may serve
 """
 
 from __future__ import annotations
 
+import functools
+import queue
+import threading
 import time
 from collections.abc import Callable
 from importlib import metadata
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from gan_toolkit.errors import BundleError
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 LIBRARY = "gantk"
 """`library_name` on the Hub: what `gantk zoo list` filters by."""
 TIMEOUT_S = 5.0
+DEADLINE_S = 20.0
+"""How long one answer may take, however steadily it drips."""
 TRIES = 3
 PATIENCE_S = 10.0
 """The longest that a `Retry-After` is waited for."""
@@ -73,11 +78,10 @@ def offline_by_environment() -> bool:
 
 def listing(repo: str, revision: str) -> Listing:
     """Return commit and files of a repository. Raises `HubError`."""
-    info = ask(
-        lambda: api().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S),
-        repo,
-        revision,
+    about = functools.partial(
+        api().model_info, repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S
     )
+    info = ask(lambda: within(DEADLINE_S, about), repo, revision)
     files = {
         each.rfilename: RemoteFile(
             each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else each.blob_id or ""
@@ -103,7 +107,7 @@ def ask(call: Callable[[], Answer], repo: str, revision: str = "main") -> Answer
         try:
             return call()
         except httpx2.TimeoutException as error:
-            raise _silent(repo, f"no answer within {TIMEOUT_S:g} s") from error
+            raise _silent(repo, str(error) or f"no answer within {TIMEOUT_S:g} s") from error
         except httpx2.TransportError as error:
             if last:
                 raise _silent(repo, f"{type(error).__name__}: {error}") from error
@@ -113,9 +117,36 @@ def ask(call: Callable[[], Answer], repo: str, revision: str = "main") -> Answer
             if last or wait_s is None or wait_s > PATIENCE_S:
                 raise told(error, repo, revision) from error
             time.sleep(wait_s * 2**attempt)
+        except (ValueError, KeyError, TypeError, AttributeError, httpx2.RequestError) as error:
+            raise HubError(
+                f"What answered about '{repo}' does not speak as the Hub does "
+                f"({type(error).__name__}: {error}). Check HF_ENDPOINT and any proxy."
+            ) from error
         except OSError as error:  # a proxy that cannot be used, a broken certificate store
             raise _silent(repo, str(error)) from error
     raise AssertionError("the last try returns or raises")
+
+
+def within(seconds: float, call: Callable[[], Answer]) -> Answer:
+    """Return what `call` returns; raise a time-out of the client's when it takes longer."""
+    import httpx2
+
+    answers: queue.SimpleQueue[tuple[Answer | None, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((call(), None))
+        except Exception as error:  # noqa: BLE001  # handed over, whatever it is
+            answers.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()  # one that hangs dies with the process
+    try:
+        answer, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise httpx2.ReadTimeout(f"no whole answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return cast(Answer, answer)
 
 
 def told(error: Exception, repo: str, revision: str = "main") -> HubError:
@@ -123,45 +154,46 @@ def told(error: Exception, repo: str, revision: str = "main") -> HubError:
     from huggingface_hub import constants, errors
 
     address = f"{constants.ENDPOINT}/{repo}"
-    status = getattr(getattr(error, "response", None), "status_code", 0)
-    if isinstance(error, errors.GatedRepoError):
-        return HubError(
-            f"'{repo}' is gated: its owner wants to know who takes it. Ask for access at {address}, "
-            "log in with `hf auth login`, then try again."
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return HubError(
+    by_kind = {  # in this order: gated is a kind of not found
+        errors.GatedRepoError: (
+            f"'{repo}' is gated: its owner wants to know who takes it. Ask for access at "
+            f"{address}, log in with `hf auth login`, then try again."
+        ),
+        errors.RevisionNotFoundError: (
             f"'{repo}' has no revision '{revision}'. {address}/commits/main lists its commits; "
             "leave @REVISION out for the newest."
-        )
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return HubError(
+        ),
+        errors.RepositoryNotFoundError: (
             f"The Hub knows no model '{repo}' that you may see. Look for its name with `gantk zoo "
             "search WORD`; if it is private, log in with `hf auth login`."
-        )
-    if status == 401:
-        return HubError("The Hub does not accept your token. Log in again: `hf auth login`.")
-    if status == 403:
-        return HubError(
-            f"You may not do this with '{repo}': {_said(error)}. Use a token of its owner that may "
-            "write: `hf auth login`."
-        )
-    if status == 409:
-        return HubError(f"'{repo}': {_said(error)}. Another process was quicker; try again.")
-    if status == 412:
-        return HubError(f"'{repo}' has changed meanwhile. Look at {address}, then publish again.")
-    if status == 429:
-        wait = error.response.headers.get("Retry-After", "a few minutes")  # type: ignore[attr-defined]  # it has a status, so it has a response
-        return HubError(
-            f"The Hub wants fewer questions from here. Wait {wait}{' s' if wait.isdecimal() else ''} "
-            "and try again; after `hf auth login` it allows more."
-        )
+        ),
+    }
+    for kind, text in by_kind.items():
+        if isinstance(error, kind):
+            return HubError(text)
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", 0)
     if status >= 500:
         return Unreachable(
             f"The Hub is in trouble (HTTP {status}) and did not answer about '{repo}'. Try again "
             "later; what was fetched before works with --offline."
         )
-    return HubError(f"The Hub refused what was asked of '{repo}': {_said(error)}. See {address}.")
+    wait = response.headers.get("Retry-After", "") if response is not None else ""
+    by_status = {
+        401: "The Hub does not accept your token. Log in again: `hf auth login`.",
+        403: (
+            f"You may not do this with '{repo}': {_said(error)}. Log in with a token that may: "
+            "`hf auth login`."
+        ),
+        409: f"'{repo}': {_said(error)}. Another process was quicker; try again.",
+        412: f"'{repo}' has changed meanwhile. Look at {address}, then publish again.",
+        429: (
+            f"The Hub wants fewer questions from here. Wait {f'{wait} s' if wait else 'a while'} "
+            "and try again; after `hf auth login` it allows more."
+        ),
+    }
+    refused = f"The Hub refused what was asked of '{repo}': {_said(error)}. See {address}."
+    return HubError(by_status.get(status, refused))
 
 
 def _silent(repo: str, reason: str) -> Unreachable:
@@ -184,4 +216,6 @@ def _wait_s(error: Exception) -> float | None:
 
 
 def _said(error: Exception) -> str:
-    return (getattr(error, "server_message", None) or str(error)).strip().splitlines()[0].rstrip(".")
+    return (
+        (getattr(error, "server_message", None) or str(error)).strip().splitlines()[0].rstrip(".")
+    )

@@ -1,0 +1,32 @@
+"""What a run or a score was made with: versions, and the kind of processor."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that can change a run's bits."""
+    return {
+        "gan-toolkit": metadata.version("gan-toolkit"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def machine(device: torch.device) -> str:
+    """Return what kind of processor trains: its maker's name, never the host's."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    kind = platform.processor() or platform.machine()
+    with suppress(OSError):  # Linux, where `platform` knows no more than the architecture
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                kind = line.partition(":")[2].strip()
+                break
+    return f"{kind}, threads: {torch.get_num_threads()}"

@@ -1,0 +1,112 @@
+"""The Hub's own cache on this machine, laid out as its client lays it out.
+
+    models--OWNER--NAME/refs/main                    the commit that a revision meant last
+    models--OWNER--NAME/blobs/HASH                   the content of a file
+    models--OWNER--NAME/snapshots/COMMIT/FILE        a link to it
+
+A file takes its name only when its hash is right, so nothing partial is ever loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from gan_toolkit.files import replaced
+from gantk_zoo.names import is_commit
+
+
+def folder() -> Path:
+    """Return the cache; `HF_HOME` and `HF_HUB_CACHE` move it."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def git_sha1(size: int) -> hashlib._Hash:
+    """Return what hashes a file of `size` bytes as git does."""
+    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+
+
+class Repository:
+    """What is cached of one repository."""
+
+    def __init__(self, repo: str) -> None:
+        self.repo = repo
+        self.path = folder() / f"models--{repo.replace('/', '--')}"
+
+    def commit(self, revision: str) -> str | None:
+        """Return the commit that a revision is, or meant when the Hub was last asked."""
+        if is_commit(revision):
+            return revision
+        with suppress(OSError):
+            found = self._ref(revision).read_text(encoding="utf-8").strip()
+            return found if is_commit(found) else None
+        return None
+
+    def remember(self, revision: str, commit: str) -> None:
+        """Write down what a revision means now."""
+        ref = self._ref(revision)
+        if not is_commit(revision) and self.commit(revision) != commit:
+            ref.parent.mkdir(parents=True, exist_ok=True)
+            with replaced(ref) as temporary:
+                temporary.write_text(commit, encoding="utf-8")
+
+    def snapshot(self, commit: str) -> Path:
+        """Return the folder of a commit, there or not."""
+        return self.path / "snapshots" / commit
+
+    def has(self, commit: str, name: str) -> bool:
+        """Return whether a file of a commit is here and intact; a damaged one is removed."""
+        link = self.snapshot(commit) / name
+        if not link.is_file():
+            return False
+        if not link.is_symlink():  # a copy, where there are no links: its hash is not its name
+            return True
+        blob = link.resolve()
+        sha1 = functools.partial(git_sha1, blob.stat().st_size)
+        with blob.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256" if len(blob.name) == 64 else sha1)
+        if found.hexdigest() == blob.name:
+            return True
+        blob.unlink()
+        link.unlink(missing_ok=True)
+        return False
+
+    def blob(self, digest: str) -> Path:
+        """Return where content of a hash lies, there or not."""
+        return self.path / "blobs" / digest
+
+    def link(self, commit: str, name: str, digest: str) -> None:
+        """Give content its name in a commit."""
+        link = self.snapshot(commit) / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob = self.blob(digest)
+        with replaced(link) as temporary:
+            try:
+                temporary.symlink_to(os.path.relpath(blob, link.parent))
+            except OSError:  # a file system without links
+                shutil.copyfile(blob, temporary)
+
+    def remove(self) -> int:
+        """Remove all that is cached of it; return the number of bytes that were freed."""
+        freed = sum(
+            file.stat().st_size
+            for file in self.path.rglob("*")
+            if file.is_file() and not file.is_symlink()
+        )
+        shutil.rmtree(self.path)
+        return freed
+
+    def _ref(self, revision: str) -> Path:
+        return self.path.joinpath("refs", *(part for part in revision.split("/") if part != ".."))
+
+
+def repositories() -> list[Repository]:
+    """Return every model repository that holds something, sorted."""
+    names = sorted(path.name for path in folder().glob("models--*--*") if path.is_dir())
+    return [Repository("/".join(name.split("--", 2)[1:])) for name in names]

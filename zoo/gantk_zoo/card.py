@@ -1,0 +1,267 @@
+"""The model card: front matter that the Hub reads, and all that a person asks."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from dataclasses import dataclass
+
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.errors import GantkError
+from gan_toolkit.generator import Generator
+from gan_toolkit.scoring import Score
+from gantk_zoo.hub import LIBRARY
+from gantk_zoo.record import Record
+
+TASK = "unconditional-image-generation"
+"""The Hub's task for generators, conditional ones too."""
+BETTER = {"lower": "lower", "higher": "higher", "none": ""}
+SECTIONS = (
+    "Use it",
+    "Scores",
+    "How it was trained",
+    "Data",
+    "Memorisation",
+    "Limits",
+    "Citation",
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card is made of."""
+
+    name: str
+    """What `gan_toolkit.load` takes: `owner/repo`, or the name of a shipped model."""
+    generator: Generator
+    record: Record
+    neighbours: bool
+    """Whether the bundle holds the strip of nearest neighbours."""
+    catalogue: Catalogue
+
+    def render(self) -> str:
+        """Return the whole README."""
+        told = {
+            "Use it": self._use(),
+            "Scores": self._scores(),
+            "How it was trained": self._training(),
+            "Data": self._data(),
+            "Memorisation": self._memorisation(),
+            "Limits": self._limits(),
+            "Citation": self._citation(),
+        }
+        body = "\n".join(f"## {title}\n\n{told[title]}" for title in SECTIONS)
+        return f"---\n{self._front()}\n---\n\n{self._head()}\n{body}"
+
+    @property
+    def title(self) -> str:
+        """The model's own name, without its owner."""
+        return self.name.rpartition("/")[2]
+
+    def _front(self) -> str:
+        from huggingface_hub import EvalResult, ModelCardData
+
+        about = self.generator.description
+        results = [
+            EvalResult(
+                task_type=TASK,
+                dataset_type=about.data.name,
+                dataset_name=about.data.name,
+                dataset_split=score.receipt.split or None,
+                metric_type=score.name,
+                metric_name=f"{score.name} (n = {score.receipt.n}, seed {score.receipt.seed})",
+                metric_value=score.value,
+            )
+            for score in self.record.scores
+        ]
+        front = ModelCardData(
+            license=self.record.licence,
+            library_name=LIBRARY,
+            pipeline_tag=TASK,
+            tags=["gan", about.architecture, about.data.name, "pytorch", "safetensors"],
+            model_name=self.title if results else None,
+            eval_results=results or None,
+            thumbnail="samples.png",
+        )
+        return front.to_yaml().strip()
+
+    def _head(self) -> str:
+        about, spec = self.generator.description, self.generator.spec
+        labelled = f" of {len(spec.classes)} classes" if spec.classes else ""
+        asked = " The class can be chosen." if self.generator.conditions else ""
+        return (
+            f"# {self.title}\n\n![Samples of seed 0](samples.png)\n\n"
+            + _wrapped(
+                f"A generator of {self._shape()} samples{labelled}, architecture "
+                f"`{about.architecture}`, trained on `{spec.name}` with gan-toolkit.{asked} "
+                f"{self._parameters():,} parameters. {self.record.note}"
+            )
+            + "\n"
+        )
+
+    def _use(self) -> str:
+        label = self.generator.spec.classes[-1] if self.generator.conditions else ""
+        chosen = f", labels={label!r}" if label else ""
+        option = f" --label {shlex.quote(label)}" if label else ""
+        size = [16, *self.generator.spec.sample.shape]
+        return f"""\
+```sh
+pip install gan-toolkit
+gantk sample {self.name}{option} -n 64 -o grid.png
+```
+
+```python
+import gan_toolkit
+
+generator = gan_toolkit.load("{self.name}")
+samples = generator.sample(16, seed=0{chosen})  # float32 {size}
+```
+
+Sample i of a seed is always the same. The weights are safetensors; no code is loaded with them.
+"""
+
+    def _scores(self) -> str:
+        if not self.record.scores:
+            return "No score was measured.\n"
+        rows = [
+            f"| {score.name} | {_shown(score)} | {_floor(score)} | {BETTER[score.better]} |"
+            for score in self.record.scores
+        ]
+        about = self.record.scores[0].receipt
+        extractors = {
+            score.receipt.extractor: score.receipt.extractor_sha256
+            for score in self.record.scores
+            if score.receipt.extractor
+        }
+        told = [
+            (
+                f"{about.n:,} samples of seed {about.seed} against {about.real:,} real samples of "
+                f"`{about.data}`{f' ({about.split})' if about.split else ''}, fingerprint "
+                f"`{about.fingerprint[:16]}`."
+            ),
+            *(f"Extractor `{name}`, SHA-256 `{sha[:16]}`." for name, sha in extractors.items()),
+            *sorted({f"{note}." for s in self.record.scores for note in s.receipt.notes}),
+            (
+                "`metrics.json` holds every receipt; "
+                f"`gantk zoo verify {self.name}` takes the numbers again."
+            ),
+        ]
+        table = "| score | value | real samples | better |\n| --- | --- | --- | --- |"
+        return f"{table}\n" + "\n".join(rows) + f"\n\n{_wrapped(' '.join(told))}\n"
+
+    def _training(self) -> str:
+        about, training = self.generator.description, self.record.training
+        seen = f"{about.nimg / 1000:,.0f} thousand real samples"
+        told = f"It saw {seen}, {100 * about.fraction:.0f} % of the run that its recipe plans."
+        if training is not None:
+            machine = f" on {training.machine}" if training.machine else ""
+            versions = ", ".join(f"{name} {one}" for name, one in training.versions.items())
+            told = (
+                f"{training.steps:,} steps in {training.seconds / 60:.0f} minutes of wall time"
+                f"{machine}, {versions}. {told}"
+            )
+        return f"""\
+{_wrapped(told)}
+
+```sh
+gantk train --recipe recipe.toml
+```
+
+`recipe.toml` beside this card is the whole recipe:
+
+<details><summary>recipe.toml</summary>
+
+```toml
+{(self.generator.path.parent / "recipe.toml").read_text(encoding="utf-8").strip()}
+```
+
+</details>
+"""
+
+    def _data(self) -> str:
+        spec = self.generator.spec
+        length = f"{spec.length:,} samples" if spec.length else "drawn without end"
+        return f"""\
+| what | value |
+| --- | --- |
+| data set | `{spec.name}`, {length} |
+| source | {spec.source or "not stated"} |
+| licence of the data | {spec.licence or "not stated"} |
+| licence of these weights | {self.record.licence} |
+| fingerprint | `{spec.fingerprint[:16] or "none: it is drawn afresh"}` |
+"""
+
+    def _memorisation(self) -> str:
+        if self.neighbours:
+            return """\
+Above: samples of seed 0. Below each: the real sample nearest to it, by squared distance of pixels.
+
+![Samples over their nearest real neighbours](neighbours.png)
+"""
+        if self.generator.spec.length is None:
+            return "The data are drawn without end, so there is nothing to memorise.\n"
+        return "Nearest neighbours were not looked for.\n"
+
+    def _limits(self) -> str:
+        spec = self.generator.spec
+        limits = [
+            (
+                f"- It makes what `{spec.name}` shows, at {self._shape()}, and nothing else; biases "
+                "of those data are biases of its samples."
+            ),
+            "- A GAN covers its data unevenly: rare kinds of samples may be missing.",
+        ]
+        beside = [
+            f"{score.name} {_shown(score)} (real samples: {_floor(score)})"
+            for score in self.record.scores
+            if score.floor is not None
+        ]
+        if beside:
+            limits.append(f"- It is not as good as real data: {'; '.join(beside[:4])}.")
+        if not spec.classes or not self.generator.conditions:
+            limits.append("- What a sample shows cannot be chosen, only its seed.")
+        return "\n".join(textwrap.fill(each, 100, subsequent_indent="  ") for each in limits) + "\n"
+
+    def _citation(self) -> str:
+        paper = self._paper()
+        built = f"The architecture is that of {paper}.\n\n" if paper else ""
+        return f"""\
+{built}```bibtex
+@software{{gan_toolkit,
+  title = {{gan-toolkit: train, resume, sample and share GANs}},
+  author = {{The gan-toolkit authors}},
+  note = {{model {self.title}, SHA-256 {self.generator.sha256[:16]}}}
+}}
+```
+"""
+
+    def _paper(self) -> str:
+        try:
+            return self.catalogue.find("architecture", self.generator.architecture)[0].paper
+        except (
+            GantkError
+        ):  # a single-file plugin that two claim: the weights were built all the same
+            return ""
+
+    def _shape(self) -> str:
+        return "×".join(map(str, self.generator.spec.sample.shape))
+
+    def _parameters(self) -> int:
+        return sum(p.numel() for n in self.generator.networks.values() for p in n.parameters())
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text.strip(), 100, break_on_hyphens=False)
+
+
+def _shown(score: Score) -> str:
+    error = f" ± {_number(score.error)}" if score.error else ""
+    return _number(score.value) + error
+
+
+def _floor(score: Score) -> str:
+    return "" if score.floor is None else _number(score.floor)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"

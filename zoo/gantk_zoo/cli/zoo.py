@@ -1,0 +1,261 @@
+"""`gantk zoo …`: find, fetch, check and show pretrained models."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gan_toolkit.cli.common import (
+    AsJson,
+    Model,
+    Offline,
+    PluginFiles,
+    print_json,
+    print_table,
+    warn,
+)
+from gantk_zoo.cli.common import Data, Half, Licence, NoScores, Note, Samples, packed
+
+if TYPE_CHECKING:
+    from gantk_zoo.listing import Entry
+    from gantk_zoo.names import HubName
+
+app = typer.Typer(
+    help="Pretrained models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Repo = Annotated[str, typer.Argument(metavar="OWNER/NAME[@REVISION]", help="Model on the Hub.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
+
+
+@app.callback()
+def zoo() -> None:
+    """Pretrained models: find, fetch, check and show them."""
+
+
+@app.command("list")
+def list_models(offline: Offline = False, as_json: AsJson = False) -> None:
+    """List models: shipped, cached here, and on the Hub.
+
+    Without a network the Hub's are left out, with a warning.
+    """
+    from gantk_zoo import hub, listing
+
+    entries = [*listing.of_shipped(), *listing.of_cache()]
+    if not offline and not hub.offline_by_environment():
+        here = {entry.name for entry in entries}
+        try:
+            entries += [entry for entry in listing.of_hub() if entry.name not in here]
+        except hub.HubError as error:
+            warn(f"{error} Shown is what is here.")
+    _print(entries, as_json=as_json)
+
+
+@app.command()
+def search(
+    word: Annotated[str, typer.Argument(metavar="WORD", help="Part of a name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Search the Hub for models of this toolkit."""
+    from gantk_zoo import listing
+
+    _print(list(listing.of_hub(word)), as_json=as_json)
+
+
+@app.command()
+def info(
+    model: Model, offline: Offline = False, as_json: AsJson = False, plugin: PluginFiles = None
+) -> None:
+    """Show what is known of a model: size, data, licence, scores."""
+    from gan_toolkit.cli.display import open_model
+    from gantk_zoo import record
+
+    generator = open_model(model, plugin or (), offline=offline)
+    known = record.read(generator.path.parent)
+    about, spec = generator.description, generator.spec
+    facts = {
+        "model": model,
+        "architecture": about.architecture,
+        "from": about.distribution,
+        "data": spec.name,
+        "shape": list(spec.sample.shape),
+        "classes": list(spec.classes),
+        "parameters": sum(p.numel() for n in generator.networks.values() for p in n.parameters()),
+        "bytes": generator.path.stat().st_size,
+        "kimg": about.nimg / 1000,
+        "licence": known.licence if known else "not stated",
+        "licence of the data": spec.licence or "not stated",
+        "sha256": generator.sha256,
+        "path": str(generator.path.parent),
+    }
+    scores = known.scores if known else ()
+    if as_json:
+        print_json({**facts, "scores": [score.plain() for score in scores]})
+        return
+    told = {k: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in facts.items()}
+    told |= {score.name: f"{score.value:.4g} (n = {score.receipt.n})" for score in scores}
+    print_table(("what", "value"), list(told.items()))
+
+
+@app.command()
+def pull(repo: Repo) -> None:
+    """Fetch a model into the Hub's cache, for use without a network."""
+    from gan_toolkit.cli.display import Display
+    from gantk_zoo.fetch import fetch
+
+    display = Display()
+    try:
+        print(fetch(_named(repo), offline=False, progress=display.progress))
+    finally:
+        display.close()
+
+
+@app.command()
+def remove(repo: Repo) -> None:
+    """Remove every revision of a model from the Hub's cache."""
+    from gan_toolkit.errors import UsageError
+    from gantk_zoo import listing
+
+    name = _named(repo)
+    found = listing.cached(name.repo)
+    if found is None:
+        raise UsageError(f"Nothing of '{name.repo}' is cached. `gantk zoo list --offline` lists.")
+    print(f"{name.repo}: {found.remove() / 1e6:.1f} MB freed")
+
+
+@app.command()
+def verify(model: Model, as_json: AsJson = False, plugin: PluginFiles = None) -> None:
+    """Take the published numbers of a model again and say match or differ.
+
+    Exits with 1 when they differ.
+    """
+    from gan_toolkit.catalogue import Catalogue
+    from gan_toolkit.cli.display import Display
+    from gan_toolkit.references import find_model
+    from gantk_zoo.verify import verify as work
+
+    display = Display()
+    try:
+        catalogue = Catalogue.discover(plugin or ())
+        path = find_model(model, catalogue, progress=display.progress)
+        verdict = work(path, catalogue, display.progress)
+    finally:
+        display.close()
+    if as_json:
+        print_json(
+            {
+                "matches": verdict.matches,
+                "same_weights": verdict.same_weights,
+                "same_data": verdict.same_data,
+                "scores": [check._asdict() for check in verdict.checks],
+            }
+        )
+    else:
+        rows = [("weights", "", "", _said(verdict.same_weights))]
+        rows += [("data", "", "", _said(verdict.same_data))]
+        rows += [
+            (
+                c.name,
+                f"{c.published:.4f}",
+                "" if c.found is None else f"{c.found:.4f}",
+                _said(c[-1]),
+            )
+            for c in verdict.checks
+        ]
+        print_table(("what", "published", "now", "verdict"), rows)
+        print(f"\n{model}: {_said(verdict.matches)}")
+    if not verdict.matches:
+        raise typer.Exit(1)
+
+
+@app.command()
+def gallery(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]…", help="Left out, every shipped one.")
+    ] = None,
+    out: Out = Path("zoo.png"),
+    offline: Offline = False,
+    plugin: PluginFiles = None,
+) -> None:
+    """Draw a sheet with a row of samples of every model."""
+    from gan_toolkit.cli.display import open_model
+    from gan_toolkit.pictures import save_png
+    from gantk_zoo import shipped
+    from gantk_zoo.gallery import sheet
+
+    names = models or shipped.names()
+    opened = {name: open_model(name, plugin or (), offline=offline) for name in names}
+    facts = {name: model.sha256 for name, model in opened.items()}
+    save_png(sheet(opened), out, {"seed": 0, **facts})
+    print(out)
+
+
+@app.command()
+def card(
+    model: Model,
+    name: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", help="Name that it will have.")
+    ] = "owner/name",
+    out: Out = Path("card.html"),
+    data: Data = None,
+    n: Samples = 10_000,
+    no_scores: NoScores = False,
+    half: Half = False,
+    licence: Licence = "mit",
+    note: Note = "",
+    plugin: PluginFiles = None,
+) -> None:
+    """Preview the card that `gantk publish` would write, as HTML."""
+    from gan_toolkit.files import replaced
+    from gantk_zoo.pack import Packing
+    from gantk_zoo.preview import page
+
+    packing = Packing(name, data, not no_scores, n, half=half, note=note, licence=licence)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = packed(model, Path(temporary) / name.rpartition("/")[2], packing, plugin or ())
+        with replaced(out) as unfinished:
+            unfinished.write_text(page(folder), encoding="utf-8")
+    print(out)
+
+
+def _named(reference: str) -> HubName:
+    """Return a repository on the Hub. Raises `UsageError` for anything else."""
+    from gan_toolkit.errors import UsageError
+    from gantk_zoo.names import hub_name
+
+    found = hub_name(reference)
+    if found is None:
+        raise UsageError(f"'{reference}' is not on the Hub. Write OWNER/NAME, or hf://OWNER/NAME.")
+    return found
+
+
+def _said(same: bool) -> str:
+    return "match" if same else "differ"
+
+
+def _print(entries: Iterable[Entry], *, as_json: bool) -> None:
+    entries = list(entries)
+    if as_json:
+        print_json([dataclasses.asdict(entry) for entry in entries])
+        return
+    print_table(
+        ("model", "where", "architecture", "data", "MB", "commit"),
+        [
+            (
+                entry.name,
+                entry.where,
+                entry.architecture,
+                entry.data,
+                "" if entry.megabytes is None else f"{entry.megabytes:.2f}",
+                entry.commit[:12],
+            )
+            for entry in entries
+        ],
+    )

@@ -1,0 +1,120 @@
+"""Fetch a bundle from the Hub: the two files that loading needs, pinned, checked, cached."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+from pathlib import Path
+from urllib.parse import quote
+
+from gan_toolkit import bundle, download
+from gan_toolkit.data import Progress
+from gan_toolkit.errors import DataError
+from gantk_zoo import hub
+from gantk_zoo.cache import Repository, git_sha1
+from gantk_zoo.hub import HubError, Listing, RemoteFile, Unreachable
+from gantk_zoo.names import HubName
+
+MAX_BYTES = {bundle.CONFIG: 2**20, bundle.WEIGHTS: 2**33}
+"""What loading needs, and the most that it takes of each."""
+STALL_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def fetch(name: HubName, *, offline: bool, progress: Progress) -> Path:
+    """Return the folder that holds a repository's weights and description.
+
+    A commit that is cached is used without a word to the Hub; a branch or a tag is looked up, and
+    used as it was last seen when the Hub is silent. Raises `HubError`.
+    """
+    cached = Repository(name.repo)
+    here = cached.commit(name.revision)
+    complete = here is not None and all(cached.has(here, file) for file in MAX_BYTES)
+    if here is not None and complete and name.pinned:
+        return cached.snapshot(here)
+    if offline or hub.offline_by_environment():
+        if here is not None and complete:
+            return cached.snapshot(here)
+        raise HubError(
+            f"'{name}' is not cached here, and the network is not to be asked. Fetch it once "
+            f"without --offline and HF_HUB_OFFLINE: `gantk zoo pull {name}`."
+        )
+    try:
+        found = hub.listing(name.repo, name.revision)
+    except Unreachable as error:
+        if here is None or not complete:
+            raise
+        _log.warning("%s Using commit %s of '%s' from the cache.", error, here[:12], name)
+        return cached.snapshot(here)
+    if found.repo != name.repo:
+        _log.warning("'%s' is now called '%s'; use that name.", name.repo, found.repo)
+    return _kept(cached, name, found, progress)
+
+
+def _kept(cached: Repository, name: HubName, found: Listing, progress: Progress) -> Path:
+    """Return the snapshot of a listing, after fetching what it lacks."""
+    for file, most in MAX_BYTES.items():
+        if file not in found.files:
+            raise _no_model(name, found, f"it has no {file}")
+        if found.files[file].size > most:
+            raise HubError(
+                f"'{name}' has a {file} of {found.files[file].size:,} bytes; at most {most:,} are "
+                "taken. Ask its owner."
+            )
+    for file in MAX_BYTES:
+        if not cached.has(found.commit, file):
+            _download(cached, found, found.files[file], progress)
+        if file == bundle.CONFIG:  # small and first: weights of something else are never fetched
+            _check_config(name, found, cached.snapshot(found.commit) / file)
+    cached.remember(name.revision, found.commit)
+    return cached.snapshot(found.commit)
+
+
+def _download(cached: Repository, found: Listing, file: RemoteFile, progress: Progress) -> None:
+    from huggingface_hub import constants, get_token
+
+    path = f"{quote(found.repo)}/resolve/{found.commit}/{quote(file.name)}"
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    remote = download.Remote(
+        [f"{constants.ENDPOINT}/{path}"],
+        file.digest,
+        file.size,
+        hashing=hashlib.sha256 if file.large else functools.partial(git_sha1, file.size),
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+    )
+    try:
+        download.fetch(
+            remote,
+            cached.blob(file.digest),
+            advice="Try again later; nothing of it was kept as a model.",
+            progress=progress,
+            stall_s=STALL_S,
+            name=f"{file.name} of {found.repo}",
+            setting="HF_HOME",
+        )
+    except DataError as error:
+        raise HubError(str(error)) from error
+    cached.link(found.commit, file.name, file.digest)
+
+
+def _check_config(name: HubName, found: Listing, config: Path) -> None:
+    """Raise `HubError` unless a `config.json` is one of ours."""
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+        ours = {"format", "architecture", "data"} <= set(values)
+    except bundle.DAMAGE:
+        ours = False
+    if not ours:
+        raise _no_model(name, found, f"its {bundle.CONFIG} was written by something else")
+
+
+def _no_model(name: HubName, found: Listing, reason: str) -> HubError:
+    empty = not set(found.files) - {".gitattributes", "README.md"}
+    holds = "it is empty" if empty else reason
+    return HubError(
+        f"'{name}' is no model of gan-toolkit: {holds}. `gantk zoo search WORD` finds those that "
+        "are."
+    )
