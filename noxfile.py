@@ -106,6 +106,13 @@ def combinations(session: nox.Session) -> None:
     _measure(session, "combinations")
 
 
+@nox.session
+def zoo(session: nox.Session) -> None:
+    """Train and pack the models that come with the toolkit, those named or all."""
+    session.install(*CONSTRAINTS, "-e", ".")
+    session.run("python", "zoo/build.py", *session.posargs, env=_quiet())
+
+
 def _measure(session: nox.Session, benchmark: str) -> None:
     session.install(*CONSTRAINTS, ".")
     session.run("python", f"benchmarks/{benchmark}.py", *session.posargs, env=_quiet())

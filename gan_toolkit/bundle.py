@@ -170,11 +170,21 @@ def architecture_of(description: Description, catalogue: Catalogue, path: Path) 
     problems: list[str] = []
     architecture = validate(cls, description.options, where="options", problems=problems)
     if architecture is None:
-        raise BundleError(f"'{path}' has options that '{name}' refuses: {' '.join(problems)}")
+        raise BundleError(
+            f"'{path}' has options that '{name}' refuses: {' '.join(problems)} "
+            + _other_version(description)
+        )
     problems = architecture.refusals(description.data)
     if problems:
-        raise BundleError(f"'{path}' describes data that '{name}' refuses: {' '.join(problems)}")
+        raise BundleError(
+            f"'{path}' describes data that '{name}' refuses: {' '.join(problems)} "
+            + _other_version(description)
+        )
     return architecture
+
+
+def _other_version(description: Description) -> str:
+    return f"Fetch the bundle again, or update {description.distribution}."
 
 
 def rebuild(

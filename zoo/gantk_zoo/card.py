@@ -206,8 +206,8 @@ Above: samples of seed 0. Below each: the real sample nearest to it, by squared 
         spec = self.generator.spec
         limits = [
             (
-                f"- It makes what `{spec.name}` shows, at {self._shape()}, and nothing else; biases "
-                "of those data are biases of its samples."
+                f"- It makes what `{spec.name}` shows, at {self._shape()}, and nothing else; "
+                "biases of those data are biases of its samples."
             ),
             "- A GAN covers its data unevenly: rare kinds of samples may be missing.",
         ]

@@ -19,21 +19,24 @@ from gantk_zoo.names import HubName
 
 MAX_BYTES = {bundle.CONFIG: 2**20, bundle.WEIGHTS: 2**33}
 """What loading needs, and the most that it takes of each."""
+MAX_SMALL = 2**20
+"""The most that is taken of any other file."""
 STALL_S = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-def fetch(name: HubName, *, offline: bool, progress: Progress) -> Path:
+def fetch(name: HubName, *, offline: bool, progress: Progress, also: tuple[str, ...] = ()) -> Path:
     """Return the folder that holds a repository's weights and description.
 
     A commit that is cached is used without a word to the Hub; a branch or a tag is looked up, and
-    used as it was last seen when the Hub is silent. Raises `HubError`.
+    used as it was last seen when the Hub is silent. `also` names small files that come along where
+    the repository has them. Raises `HubError`.
     """
     cached = Repository(name.repo)
     here = cached.commit(name.revision)
     complete = here is not None and all(cached.has(here, file) for file in MAX_BYTES)
-    if here is not None and complete and name.pinned:
+    if here is not None and complete and name.pinned and all(cached.has(here, a) for a in also):
         return cached.snapshot(here)
     if offline or hub.offline_by_environment():
         if here is not None and complete:
@@ -51,7 +54,12 @@ def fetch(name: HubName, *, offline: bool, progress: Progress) -> Path:
         return cached.snapshot(here)
     if found.repo != name.repo:
         _log.warning("'%s' is now called '%s'; use that name.", name.repo, found.repo)
-    return _kept(cached, name, found, progress)
+    folder = _kept(cached, name, found, progress)
+    for file in also:
+        small = file in found.files and found.files[file].size <= MAX_SMALL
+        if small and not cached.has(found.commit, file):
+            _download(cached, found, found.files[file], progress)
+    return folder
 
 
 def _kept(cached: Repository, name: HubName, found: Listing, progress: Progress) -> Path:

@@ -22,6 +22,7 @@ from gan_toolkit.cli.common import (
 from gantk_zoo.cli.common import Data, Half, Licence, NoScores, Note, Samples, packed
 
 if TYPE_CHECKING:
+    from gan_toolkit.catalogue import Catalogue
     from gantk_zoo.listing import Entry
     from gantk_zoo.names import HubName
 
@@ -74,11 +75,14 @@ def info(
     model: Model, offline: Offline = False, as_json: AsJson = False, plugin: PluginFiles = None
 ) -> None:
     """Show what is known of a model: size, data, licence, scores."""
-    from gan_toolkit.cli.display import open_model
+    from gan_toolkit.catalogue import Catalogue
+    from gan_toolkit.generator import Generator
     from gantk_zoo import record
 
-    generator = open_model(model, plugin or (), offline=offline)
-    known = record.read(generator.path.parent)
+    catalogue = Catalogue.discover(plugin or ())
+    path = _with_record(model, catalogue, offline=offline)
+    generator = Generator(path, catalogue)
+    known = record.read(path.parent)
     about, spec = generator.description, generator.spec
     facts = {
         "model": model,
@@ -131,20 +135,21 @@ def remove(repo: Repo) -> None:
 
 
 @app.command()
-def verify(model: Model, as_json: AsJson = False, plugin: PluginFiles = None) -> None:
+def verify(
+    model: Model, offline: Offline = False, as_json: AsJson = False, plugin: PluginFiles = None
+) -> None:
     """Take the published numbers of a model again and say match or differ.
 
     Exits with 1 when they differ.
     """
     from gan_toolkit.catalogue import Catalogue
     from gan_toolkit.cli.display import Display
-    from gan_toolkit.references import find_model
     from gantk_zoo.verify import verify as work
 
+    catalogue = Catalogue.discover(plugin or ())
+    path = _with_record(model, catalogue, offline=offline)
     display = Display()
     try:
-        catalogue = Catalogue.discover(plugin or ())
-        path = find_model(model, catalogue, progress=display.progress)
         verdict = work(path, catalogue, display.progress)
     finally:
         display.close()
@@ -223,6 +228,63 @@ def card(
         with replaced(out) as unfinished:
             unfinished.write_text(page(folder), encoding="utf-8")
     print(out)
+
+
+@app.command("import")
+def import_weights(
+    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="A PyTorch state dict.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the bundle.")],
+    arch: Annotated[str, typer.Option(metavar="NAME", help="Only dcgan as yet.")] = "dcgan",
+    key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Entry that holds the generator.")
+    ] = None,
+    data: Annotated[
+        str, typer.Option(metavar="NAME", help="What it was trained on, for the card.")
+    ] = "unknown",
+    as_json: AsJson = False,
+) -> None:
+    """Turn a state dict of the common tutorial DCGAN into a bundle.
+
+    Reads tensors only and reports where each one went.
+    """
+    from gan_toolkit.catalogue import Catalogue
+    from gan_toolkit.errors import UsageError
+    from gantk_zoo import importing
+
+    if arch not in importing.ARCHITECTURES:
+        raise UsageError(f"Nothing can be imported as '{arch}'; as {importing.ARCHITECTURES[0]}.")
+    state = importing.read(file, key)
+    report = importing.import_dcgan(
+        state, out, data=data, source=file, catalogue=Catalogue.discover()
+    )
+    if as_json:
+        print_json({"path": str(out), **report._asdict()})
+        return
+    rows = [(name, target, "mapped") for name, target in report.mapped.items()]
+    rows += [("", target, "missing: zero") for target in report.missing]
+    rows += [(name, "", "extra: left out") for name in report.extra]
+    print_table(("in the file", "here", "what"), rows)
+    print(f"\n{out}")
+
+
+def _with_record(model: str, catalogue: Catalogue, *, offline: bool) -> Path:
+    """Return the weights of a model, with its record beside them where one was published."""
+    from gan_toolkit.bundle import WEIGHTS
+    from gan_toolkit.cli.display import Display
+    from gan_toolkit.references import find_model
+    from gantk_zoo.fetch import fetch
+    from gantk_zoo.names import hub_name
+    from gantk_zoo.record import METRICS
+
+    display = Display()
+    name = None if Path(model).exists() else hub_name(model)
+    try:
+        if name is None:
+            return find_model(model, catalogue, offline=offline, progress=display.progress)
+        also = (METRICS,)
+        return fetch(name, offline=offline, progress=display.progress, also=also) / WEIGHTS
+    finally:
+        display.close()
 
 
 def _named(reference: str) -> HubName:

@@ -1,0 +1,186 @@
+"""Turn a plain PyTorch state dict of the common tutorial DCGAN into a bundle.
+
+The network that PyTorch's DCGAN tutorial made common, and that its authors' release had: transposed
+convolutions without biases from z as a [N, latent, 1, 1] map, batch norm and ReLU between, tanh at
+the end. Our `dcgan` is the same function with z as a vector, so every weight has its place; only a
+bias of the last layer is new, and zero.
+
+This is the one place that reads a `.pth`, by torch's own reader for weights alone
+(`weights_only=True`), which builds tensors and plain containers and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_toolkit import bundle, export
+from gan_toolkit.architecture import Architecture
+from gan_toolkit.bundle import Description
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.data import SAMPLE, DataSpec, FieldSpec
+from gan_toolkit.errors import BundleError, UsageError
+from gan_toolkit.files import new_folder
+from gan_toolkit.generator import Generator
+
+ARCHITECTURES = ("dcgan",)
+"""Architectures that a file can be mapped to."""
+COUNTER = "num_batches_tracked"
+NORM = ("weight", "bias", "running_mean", "running_var")
+
+State = Mapping[str, Tensor]
+
+
+class Report(NamedTuple):
+    """Where every tensor went."""
+
+    mapped: dict[str, str]
+    """Our tensor by the file's."""
+    missing: tuple[str, ...]
+    """Ours that the file does not have; they are zero."""
+    extra: tuple[str, ...]
+    """The file's that are not used."""
+
+
+class Layers(NamedTuple):
+    """The tensors of a tutorial generator, by the name of each layer, in order."""
+
+    convolutions: list[str]
+    norms: list[str]
+
+
+def read(path: Path, key: str | None) -> State:
+    """Return the state dict in a `.pth` file, or the one at `key` in it.
+
+    Raises `BundleError` for anything but tensors in plain dicts, `UsageError` for a wrong key.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise BundleError(
+            f"'{path}' is no state dict that can be read without running code from it: {reason}. "
+            "Ask its author for `torch.save(generator.state_dict(), FILE)`."
+        ) from error
+    if key is not None:
+        if not isinstance(found, Mapping) or key not in found:
+            raise UsageError(f"'{path}' has no entry '{key}'. It has: {_listed(found)}.")
+        found = found[key]
+    if not isinstance(found, Mapping) or not all(isinstance(t, Tensor) for t in found.values()):
+        raise UsageError(
+            f"'{path}' is not one state dict but holds: {_listed(found)}. Name the generator's "
+            "entry with --key."
+        )
+    return {str(name): tensor for name, tensor in found.items()}
+
+
+def import_dcgan(
+    state: State, out: Path, *, data: str, source: Path, catalogue: Catalogue
+) -> Report:
+    """Write the bundle of a tutorial generator into the new folder `out` and tell what went where.
+
+    Raises `BundleError` when the tensors are not those of such a generator.
+    """
+    if out.exists():
+        raise BundleError(f"'{out}' exists already and is never overwritten; name a new folder.")
+    layers = _layers(state, source)
+    description = _described(state, layers, data, source)
+    targets, tensors = _mapped(state, layers)
+    architecture = bundle.architecture_of(description, catalogue, source)
+    with new_folder(out) as folder:
+        networks = _filled(architecture, description, tensors)
+        bundle.write_weights(folder / bundle.WEIGHTS, networks, description)
+        written = export.write_model(folder, Generator(folder / bundle.WEIGHTS, catalogue))
+        (folder / "README.md").write_text(export.card(written), encoding="utf-8")
+    ours = {name for network in networks.values() for name in network.state_dict()}
+    return Report(
+        targets,
+        tuple(sorted(ours - set(targets.values()))),
+        tuple(sorted(state.keys() - targets.keys())),
+    )
+
+
+def _layers(state: State, source: Path) -> Layers:
+    """Return the layers of a generator in the file's order. Raises `BundleError`."""
+    convolutions = [n.removesuffix(".weight") for n, tensor in state.items() if tensor.dim() == 4]
+    norms = [n.removesuffix(".running_mean") for n in state if n.endswith(".running_mean")]
+    shapes = [tuple(state[f"{name}.weight"].shape) for name in convolutions]
+    chained = all(before[1] == after[0] for before, after in itertools.pairwise(shapes))
+    halves = all(shape[1] * 2 == shape[0] for shape in shapes[1:-1])
+    square = all(shape[2:] == (4, 4) for shape in shapes)
+    if len(shapes) < 3 or not (chained and halves and square):
+        raise BundleError(
+            f"'{source}' is no generator of the tutorial DCGAN: its convolutions are "
+            f"{[list(shape) for shape in shapes] or 'none'}; wanted are 4×4 kernels [latent, 8w], "
+            "[8w, 4w], [4w, 2w], [2w, w], [w, channels]. Was the discriminator saved?"
+        )
+    sides = [(state[f"{name}.running_mean"].shape[0],) for name in norms]
+    whole = all(f"{name}.{part}" in state for name in norms for part in NORM)
+    if not whole or sides != [(shape[1],) for shape in shapes[:-1]]:
+        raise BundleError(
+            f"'{source}' has {len(norms)} batch norms where {len(shapes) - 1} whole ones were "
+            "expected, one behind every convolution but the last."
+        )
+    return Layers(convolutions, norms)
+
+
+def _described(state: State, layers: Layers, data: str, source: Path) -> Description:
+    first, last = (state[f"{layers.convolutions[i]}.weight"].shape for i in (0, -1))
+    side = 4 << (len(layers.convolutions) - 1)
+    field = FieldSpec(shape=(last[1], side, side), low=-1.0, high=1.0)
+    return Description(
+        architecture="dcgan",
+        options={"latent": first[0], "width": last[0]},
+        distribution="gan-toolkit",
+        data=DataSpec(name=data, fields={SAMPLE: field}, source=f"imported from {source.name}"),
+    )
+
+
+def _mapped(state: State, layers: Layers) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return our names by the file's, and our tensors by our names.
+
+    Ours: 0 the projection, then [norm, ReLU, convolution] at 2, 5, 8 …, behind an unflattening.
+    """
+    targets: dict[str, str] = {}
+    tensors: dict[str, Tensor] = {}
+
+    def put(source: str, target: str, tensor: Tensor) -> None:
+        targets[source], tensors[target] = target, tensor
+
+    first, *others = layers.convolutions
+    start = state[f"{first}.weight"]  # [latent, 8w, 4, 4]
+    put(f"{first}.weight", "0.weight", start.flatten(1).t())
+    for place, (norm, convolution) in enumerate(zip(layers.norms, others, strict=True)):
+        at = 2 + 3 * place
+        for part in (*NORM, COUNTER):
+            if f"{norm}.{part}" in state:
+                put(f"{norm}.{part}", f"{at}.{part}", state[f"{norm}.{part}"])
+        put(f"{convolution}.weight", f"{at + 2}.weight", state[f"{convolution}.weight"])
+        if f"{convolution}.bias" in state and convolution == others[-1]:
+            put(f"{convolution}.bias", f"{at + 2}.bias", state[f"{convolution}.bias"])
+    return targets, tensors
+
+
+def _filled(
+    architecture: Architecture, description: Description, tensors: Mapping[str, Tensor]
+) -> dict[str, torch.nn.Module]:
+    network = architecture.networks(description.data, 0)["generator"].eval()
+    state = network.state_dict()
+    for name, tensor in state.items():
+        given = tensors.get(name)
+        state[name] = torch.zeros_like(tensor) if given is None else given.to(tensor.dtype)
+    network.load_state_dict(state)
+    return {"generator": network}
+
+
+def _listed(found: object) -> str:
+    if isinstance(found, Mapping):
+        return ", ".join(str(name) for name in list(found)[:10]) or "nothing"
+    return f"a {type(found).__name__}"
