@@ -64,7 +64,7 @@ def read(path: Path, key: str | None) -> State:
     except OSError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise BundleError(
             f"'{path}' is no state dict that can be read without running code from it: {reason}. "
             "Ask its author for `torch.save(generator.state_dict(), FILE)`."
