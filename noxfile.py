@@ -36,7 +36,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly."""
-    session.install(*CONSTRAINTS, "-e", ".", "mypy>=1.15", "nox", *TEST_TOOLS)
+    session.install(*CONSTRAINTS, "-e", ".", "mypy>=1.15", "nox", "types-PyYAML", *TEST_TOOLS)
     session.run("mypy")
 
 

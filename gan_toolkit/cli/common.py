@@ -83,7 +83,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A run, a bundle folder, a .safetensors file, or what a resolver answers to.",
+        help="A run, a bundle folder, a .safetensors file, or the name of a published model.",
     ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Use what is here; ask no network.")]

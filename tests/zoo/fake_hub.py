@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import socket
 import threading
 import urllib.parse
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -127,7 +126,7 @@ class FakeHub:
         port = self.server.server_address[1]
         self.url, self.cdn = f"http://127.0.0.1:{port}", f"http://localhost:{port}"
 
-    def __enter__(self) -> FakeHub:
+    def __enter__(self) -> Self:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 

@@ -37,17 +37,21 @@ class Handler(BaseHTTPRequestHandler):
             self.fault = self._fault()
             if self.fault and self.fault.silent_s:
                 time.sleep(self.fault.silent_s)
-            if self.fault and self.fault.redirect:
-                raise Refusal(302, Location=self.fault.redirect)
-            if self.fault and self.fault.status:
-                raise Refusal(self.fault.status, "", "injected", **self.fault.headers)
+            self._fail()
             with self.hub.lock:
                 self._route(parts.path)
         except Refusal as refusal:
             headers = {"X-Error-Message": refusal.message, **refusal.headers}
             self.send(refusal.status, {"error": refusal.message}, headers)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  # the server's names
+
+    def _fail(self) -> None:
+        """Refuse where a fault wants it."""
+        if self.fault and self.fault.redirect:
+            raise Refusal(302, Location=self.fault.redirect)
+        if self.fault and self.fault.status:
+            raise Refusal(self.fault.status, "", "injected", **self.fault.headers)
 
     def send(self, status: int, value: object = None, headers: Json | None = None) -> None:
         """Send JSON, or bytes as they are, unless a fault has it otherwise."""
@@ -119,7 +123,8 @@ class Handler(BaseHTTPRequestHandler):
         token = self.headers.get("authorization", "").removeprefix("Bearer ")
         if token and token not in self.hub.tokens:
             raise Refusal(401, "", "Invalid credentials in Authorization header")
-        return self.hub.tokens.get(token)
+        known: dict[str, str] = self.hub.tokens
+        return known.get(token)
 
     def repo(self, name: str, *, write: bool = False, content: bool = False) -> Repo:
         """Return a repository that the user may see, write to, or read the files of."""

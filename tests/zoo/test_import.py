@@ -83,7 +83,7 @@ def test_what_is_not_the_generator_s_is_reported_and_left_out(tmp_path: Path) ->
 def test_the_generator_is_found_by_key_in_a_file_of_several_networks(tmp_path: Path) -> None:
     state = tutorial_generator(8, 2, 3, 3).state_dict()
     torch.save({"generator": state, "epoch": 5}, tmp_path / "both.pth")
-    with pytest.raises(UsageError, match="holds: generator, epoch.*--key"):
+    with pytest.raises(UsageError, match=r"holds: generator, epoch.*--key"):
         read(tmp_path / "both.pth", None)
     with pytest.raises(UsageError, match="no entry 'G'"):
         read(tmp_path / "both.pth", "G")

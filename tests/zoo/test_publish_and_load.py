@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 import torch
+from fake_hub import FakeHub
 from huggingface_hub import HfApi, constants
 
 import gan_toolkit
@@ -19,7 +20,6 @@ from gantk_zoo import listing
 from gantk_zoo.hub import HubError
 from gantk_zoo.pack import FILES, Packing, pack
 from gantk_zoo.publish import Published, publish
-from fake_hub import FakeHub
 
 Login = Callable[[str | None], None]
 Gantk = Callable[..., CompletedProcess[str]]
