@@ -1,4 +1,4 @@
-"""The extractor `digits`: the classifier's 64 features, from weights in this folder."""
+"""The extractors `digits` and `strict-digits`: classifiers, from weights in this folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from gan_toolkit.scoring import Extractor, Seen, resized
 from gan_toolkit.streams import global_stream
 from gantk_digitnet.network import CLASSES, SIDE, DigitNet
 
-WEIGHTS = "digits.safetensors"
-SHA256 = "9573375d16be2c94780159efa906e931687162077b600241cfd82c8fa17204af"
-
 
 class Digits(Extractor):
     """A classifier of MNIST's digits: 64 features, ten classes.
@@ -27,7 +24,8 @@ class Digits(Extractor):
     mean; any size but 28×28 is brought to it, bilinear with antialiasing.
     """
 
-    sha256: ClassVar[str] = SHA256
+    weights: ClassVar[str] = "digits.safetensors"
+    sha256: ClassVar[str] = "9573375d16be2c94780159efa906e931687162077b600241cfd82c8fa17204af"
     resize: ClassVar[str] = f"all → {SIDE}×{SIDE}, bilinear, antialiased"
     classes: ClassVar[tuple[str, ...]] = CLASSES
 
@@ -47,18 +45,34 @@ class Digits(Extractor):
 
         Raises `DataError` when the file is not the one that was shipped.
         """
-        content = (files(__package__) / WEIGHTS).read_bytes()
+        content = (files(__package__) / self.weights).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        if digest != SHA256:
+        if digest != self.sha256:
             raise DataError(
-                f"The weights of the extractor 'digits' are damaged: SHA-256 {digest[:16]}…, not "
-                f"{SHA256[:16]}…. Reinstall the distribution that brings gantk_digitnet."
+                f"The weights in {self.weights} of gantk_digitnet are damaged: SHA-256 "
+                f"{digest[:16]}…, not {self.sha256[:16]}…. Reinstall what brings it."
             )
         with global_stream(0, "digits"):  # initial weights are replaced; nobody's draws move
             network = DigitNet()
         network.load_state_dict(load(content))
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's gap
         return _Looking(network).eval()
+
+
+class StrictDigits(Digits):
+    """The same classifier, trained to be unsure of what is no digit.
+
+    Beside each digit it was shown a pair of digits averaged, or noise, and told that all ten
+    classes are as likely (Hendrycks et al. 2019, arXiv:1812.04606). Taken when it is named.
+    """
+
+    weights: ClassVar[str] = "strict.safetensors"
+    sha256: ClassVar[str] = "fadd48eafab0bbcc66c61eea399ed0ebd9a8a8a64534a641304cf8921a955d35"
+
+    def suits(self, spec: DataSpec) -> bool:
+        """Return False: distances on `digits` are the ones to compare."""
+        del spec
+        return False
 
 
 class _Looking(nn.Module):

@@ -1,4 +1,4 @@
-"""The extractor `digits`: its weights, what it takes, what it reads."""
+"""The extractors of digits: their weights, what they take, what they read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+import gan_toolkit
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import LABEL, SAMPLE, DataSpec, FieldSpec, Stored
 from gan_toolkit.errors import DataError, UsageError
 from gan_toolkit.evaluation import evaluate
 from gan_toolkit.scoring import Score, Seen
 from gantk_digitnet import extractor, train
-from gantk_digitnet.extractor import Digits
+from gantk_digitnet.extractor import Digits, StrictDigits
+from gantk_digitnet.readable import SURE
 from gantk_digits.data import Digits as Bundled
 from gantk_mnist.data import MNIST
 
@@ -31,21 +33,22 @@ def bundled(resolution: int) -> tuple[torch.Tensor, torch.Tensor]:
     return source.spec.sample.normalise(rows[SAMPLE]), rows[LABEL]
 
 
-def test_the_weights_are_under_a_megabyte_and_those_the_code_names() -> None:
-    path = Path(extractor.__file__).with_name(extractor.WEIGHTS)
-    assert path.stat().st_size < 1_000_000
-    assert Digits().open().training is False
+@pytest.mark.parametrize("kind", [Digits, StrictDigits])
+def test_the_weights_are_under_half_a_megabyte_and_those_the_code_names(kind: type[Digits]) -> None:
+    path = Path(extractor.__file__).with_name(kind.weights)
+    assert path.stat().st_size < 500_000
+    assert kind().open().training is False
 
 
 def test_damaged_weights_are_refused_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = Path(extractor.__file__).with_name(extractor.WEIGHTS)
+    path = Path(extractor.__file__).with_name(Digits.weights)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
-    (tmp_path / extractor.WEIGHTS).write_bytes(content)
+    (tmp_path / Digits.weights).write_bytes(content)
     monkeypatch.setattr(extractor, "files", lambda package: tmp_path)
-    with pytest.raises(DataError, match=r"'digits' are damaged: SHA-256 .*Reinstall"):
+    with pytest.raises(DataError, match=r"digits\.safetensors .* are damaged: SHA-256 .*Reinstall"):
         Digits().open()
 
 
@@ -130,14 +133,81 @@ def test_label_accuracy_is_low_for_labels_that_were_not_asked_for(real_mnist: Pa
     assert accuracy.floor > 0.97
 
 
-def test_training_twice_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+def read_surely(images: torch.Tensor) -> float:
+    """Return the share that the strict reader reads, counted by hand."""
+    looking = StrictDigits().open()
+    sureness = [looking(part).logits.softmax(1).amax(1) for part in images.split(500)]
+    return float((torch.cat(sureness) >= SURE).double().mean())
+
+
+def test_the_strict_reader_reads_digits_and_neither_noise_nor_averages_of_two(
+    real_mnist: Path,
+) -> None:
+    images, labels = mnist("test", 10_000)
+    images, labels = (rows[:4000] for rows in (images.float() / 127.5 - 1, labels))
+    dice = torch.Generator().manual_seed(1)
+    unlike = labels != labels.roll(1)
+    grain = torch.rand(500, 1, 28, 28, generator=dice)
+    nothing = {
+        "averaged pairs": ((images + images.roll(1, 0)) / 2)[unlike],
+        "even noise": grain * 2 - 1,
+        "normal noise": torch.randn(500, 1, 28, 28, generator=dice).clamp(-1, 1),
+        "dots as dense as ink": (grain < 0.13).float() * 2 - 1,
+        "flat": (torch.rand(500, 1, 1, 1, generator=dice) * 2 - 1).expand(-1, 1, 28, 28),
+    }
+    assert read_surely(images) >= 0.98
+    assert {what: read_surely(each) <= 0.05 for what, each in nothing.items()} == dict.fromkeys(
+        nothing, True
+    )
+
+
+@pytest.mark.parametrize("arch", ["dcgan", "wgan", "cdcgan", "oreilly", "keras", "mlp"])
+def test_the_strict_reader_reads_nothing_in_untrained_output(
+    arch: str, real_mnist: Path, tmp_path: Path
+) -> None:
+    run = gan_toolkit.train(arch=arch, data="mnist", settings={"steps": 1}, out=tmp_path / "run")
+    assert read_surely(gan_toolkit.load(run.path).sample(128, seed=0)) <= 0.05
+
+
+def test_readable_is_the_share_of_sure_readings(real_mnist: Path) -> None:
+    images, labels = mnist("test", 1000)
+    half = torch.cat([images[:500], torch.zeros_like(images[:500])])
+    (score,) = evaluate(half, (images, labels), metrics=["readable"], n=1000)
+    shown = half.float() / 127.5 - 1
+    assert score.name == "readable-strict-digits"
+    assert score.value == pytest.approx(read_surely(shown))
+    assert 0.45 < score.value <= 0.5
+    assert score.receipt.extractor_sha256 == StrictDigits.sha256
+
+
+def test_readable_judges_digits_alone() -> None:
+    data = torch.zeros(60, 1, 8, 8)
+    with pytest.raises(UsageError, match="readable reads the ten digits"):
+        evaluate(data, data, metrics=["readable"], n=60)
+
+
+def test_averaged_pairs_are_of_unlike_digits_and_noise_fills_the_range() -> None:
+    images, labels = bundled(28)
+    dice = torch.Generator().manual_seed(3)
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(3))
+    unlike = labels[:200] != labels[:200][order]
+    pairs = train.averaged(images[:200], labels[:200], dice)
+    assert torch.equal(pairs, ((images[:200] + images[:200][order]) / 2)[unlike])
+    grain = torch.cat([train.noise(50, dice) for _ in range(10)])
+    assert grain.shape == (500, 1, 28, 28)
+    assert -1 <= float(grain.min()) < -0.9
+    assert 0.9 < float(grain.max()) <= 1
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_training_twice_gives_the_same_bits(strict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     images, labels = bundled(28)
     monkeypatch.setattr(train, "mnist", lambda split: (images[:64], labels[:64]))
     monkeypatch.setattr(train, "BATCH", 32)
     monkeypatch.setattr(train, "EPOCHS", 1)
-    first = train.train().state_dict()
+    first = train.train(strict=strict).state_dict()
     torch.manual_seed(5)  # nothing hangs on what was drawn before
-    second = train.train().state_dict()
+    second = train.train(strict=strict).state_dict()
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
@@ -155,4 +225,4 @@ def test_training_makes_digits_move_and_the_rate_rise_and_fall() -> None:
 
 
 def test_the_catalogue_lists_it() -> None:
-    assert "digits" in Catalogue.discover().names("extractor")
+    assert {"digits", "strict-digits"} <= set(Catalogue.discover().names("extractor"))

@@ -287,9 +287,12 @@ def test_the_commands_publish_list_show_verify_and_remove(
     verdict = gantk("zoo", "verify", NAME)
     assert verdict.returncode == 0, verdict.stderr
     assert verdict.stdout.splitlines()[-1] == f"{NAME}: match"
-    assert gantk("zoo", "pull", f"{NAME}@v1").returncode == 0
+    pulled = json.loads(gantk("zoo", "pull", f"{NAME}@v1", "--json").stdout)
+    assert Path(pulled["path"]).name == pulled["commit"]
     assert "MB freed" in gantk("zoo", "remove", NAME).stdout
     assert gantk("zoo", "remove", NAME).returncode == 2
+    assert gantk("zoo", "pull", NAME).stdout.strip() == pulled["path"]
+    assert json.loads(gantk("zoo", "remove", NAME, "--json").stdout)["freed_bytes"] > 10_000
 
 
 def test_a_dry_run_packs_and_asks_nothing(hub: FakeHub, run: Path, gantk: Gantk) -> None:

@@ -109,20 +109,24 @@ def info(
 
 
 @app.command()
-def pull(repo: Repo) -> None:
+def pull(repo: Repo, as_json: AsJson = False) -> None:
     """Fetch a model into the Hub's cache, for use without a network."""
     from gan_toolkit.cli.display import Display
     from gantk_zoo.fetch import fetch
 
     display = Display()
     try:
-        print(fetch(_named(repo), offline=False, progress=display.progress))
+        folder = fetch(_named(repo), offline=False, progress=display.progress)
     finally:
         display.close()
+    if as_json:
+        print_json({"path": str(folder), "commit": folder.name})
+    else:
+        print(folder)
 
 
 @app.command()
-def remove(repo: Repo) -> None:
+def remove(repo: Repo, as_json: AsJson = False) -> None:
     """Remove every revision of a model from the Hub's cache."""
     from gan_toolkit.errors import UsageError
     from gantk_zoo import listing
@@ -131,7 +135,11 @@ def remove(repo: Repo) -> None:
     found = listing.cached(name.repo)
     if found is None:
         raise UsageError(f"Nothing of '{name.repo}' is cached. `gantk zoo list --offline` lists.")
-    print(f"{name.repo}: {found.remove() / 1e6:.1f} MB freed")
+    freed = found.remove()
+    if as_json:
+        print_json({"repo": name.repo, "freed_bytes": freed})
+    else:
+        print(f"{name.repo}: {freed / 1e6:.1f} MB freed")
 
 
 @app.command()
