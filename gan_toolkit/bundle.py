@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tomli_w
 import torch
@@ -40,10 +41,24 @@ DAMAGE = (ValueError, AttributeError, KeyError, RecursionError, TypeError, Valid
 """What reading a description that nobody wrote on purpose can raise."""
 MAX_DESCRIPTION = 2**18
 """Characters of a description; more is refused before it is parsed."""
-MAX_SAMPLE = 2**26
-"""Numbers in one sample."""
+MAX_HEADER = 2**23
+"""Bytes of the header of a weights file."""
+MAX_SAMPLE = 2**22
+"""Numbers in one sample: an image of 1024×1024 in four channels. 64 are made at a time."""
 MAX_UNSTORED = 2**28
 """Numbers in networks that are built along with the exported ones: D, as a rule."""
+DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""How safetensors writes the types of tensors."""
+AGAIN = "Fetch or export the bundle again."
 
 
 class Description(Options):
@@ -52,7 +67,10 @@ class Description(Options):
     format: int = Field(FORMAT, description="version of this description")
     architecture: str = Field(description="registry name of the architecture")
     options: dict[str, Any] = Field(description="the architecture's options")  # Any: TOML values
-    distribution: str = Field(description="distribution that brings the architecture")
+    distribution: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
+        description="distribution that brings the architecture",
+    )
     data: DataSpec = Field(description="what it was trained on, and the shape and range of samples")
     stage: int = Field(0, ge=0, description="growth stage of the networks")
     nimg: int = Field(0, ge=0, description="real images seen in training")
@@ -112,25 +130,88 @@ def locate(reference: str | Path) -> Path:
         if (path / name).is_file():
             return path / name
     reason = f"'{path}' holds no {WEIGHTS} or {RUN_WEIGHTS}" if path.is_dir() else f"No '{path}'"
-    raise BundleError(f"{reason}. A model is a run folder, a bundle folder or a .safetensors file.")
+    raise BundleError(
+        f"{reason}. A model is a run folder, a bundle folder or a .safetensors file; `gantk train` "
+        "makes a run."
+    )
+
+
+class Stored(NamedTuple):
+    """What the header of a safetensors file says of a tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """As safetensors writes it: `F32`."""
 
 
 def read(path: Path) -> tuple[Description, dict[str, Tensor], str]:
     """Return description, tensors and SHA-256 of a weights file. Raises `BundleError`."""
+    with _opened(path) as (file, description):
+        digest = _digest(path)
+        return description, _tensors(file), digest
+
+
+def read_networks(
+    path: Path, catalogue: Catalogue
+) -> tuple[Description, Architecture, dict[str, nn.Module], str]:
+    """Return description, architecture, exported networks in eval mode and SHA-256 of a file.
+
+    Strict: a missing, extra or misshapen tensor is a `BundleError`, and so is an architecture that
+    no installed plugin brings. All that is judged by the header: a file that does not fit costs no
+    memory.
+    """
+    with _opened(path) as (file, description):
+        architecture = architecture_of(description, catalogue, path)
+        check_fit(planned(architecture, description, path), _headed(file), path)
+        digest = _digest(path)
+        tensors = _tensors(file)
+    with global_stream(0, "rebuild"):  # initial weights are replaced; the caller's draws are not
+        built = architecture.networks(description.data, description.stage)
+    networks = {key: built[key].eval() for key in architecture.exports}
+    for key, network in networks.items():
+        network.load_state_dict({e: tensors[f"{key}.{e}"] for e in network.state_dict()})
+        network.requires_grad_(requires_grad=False)
+    return description, architecture, networks, digest
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Description]]:  # Any: safetensors has no types
+    """Yield an open safetensors file and the description in its header. Raises `BundleError`."""
     try:
+        with path.open("rb") as plain:
+            length = int.from_bytes(plain.read(8), "little")
+        if length > MAX_HEADER:
+            raise BundleError(
+                f"'{path}' is no intact safetensors file: its header would be {length:,} bytes, "
+                f"and at most {MAX_HEADER:,} are read. {AGAIN}"
+            )
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            if KEY not in metadata:
+                raise BundleError(
+                    f"'{path}' holds weights but no gan-toolkit description, so nobody knows which "
+                    "network they belong to. Export a run with `gantk export RUN -o DIR`."
+                )
+            yield file, _description(metadata[KEY], path)
     except (OSError, SafetensorError) as error:
-        raise BundleError(f"'{path}' is no intact safetensors file: {error}.") from error
-    if KEY not in metadata:
-        raise BundleError(
-            f"'{path}' holds weights but no gan-toolkit description, so nobody knows which network "
-            "they belong to. Export a run with `gantk export RUN -o DIR`."
-        )
+        raise BundleError(f"'{path}' is no intact safetensors file: {error}. {AGAIN}") from error
+
+
+def _headed(file: Any) -> dict[str, Stored]:  # Any: see `_opened`
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+    return {name: Stored(tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
+
+
+def _tensors(file: Any) -> dict[str, Tensor]:  # Any: see `_opened`
+    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of weights, after comparing it with what lies beside them."""
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
     _check_manifest(path, digest)
-    return _description(metadata[KEY], path), tensors, digest
+    return digest
 
 
 def _check_manifest(path: Path, digest: str) -> None:
@@ -187,27 +268,8 @@ def _other_version(description: Description) -> str:
     return f"Fetch the bundle again, or update {description.distribution}."
 
 
-def rebuild(
-    description: Description, tensors: Mapping[str, Tensor], catalogue: Catalogue, path: Path
-) -> tuple[Architecture, dict[str, nn.Module]]:
-    """Return the architecture and its exported networks with these weights, in eval mode.
-
-    Strict: a missing, extra or misshapen tensor is a `BundleError`, and so is an architecture that
-    no installed plugin brings.
-    """
-    architecture = architecture_of(description, catalogue, path)
-    _check_fit(_planned(architecture, description, path), tensors, path)
-    with global_stream(0, "rebuild"):  # initial weights are replaced; the caller's draws are not
-        built = architecture.networks(description.data, description.stage)
-    networks = {key: built[key].eval() for key in architecture.exports}
-    for key, network in networks.items():
-        network.load_state_dict({e: tensors[f"{key}.{e}"] for e in network.state_dict()})
-        network.requires_grad_(requires_grad=False)
-    return architecture, networks
-
-
-def _planned(architecture: Architecture, about: Description, path: Path) -> dict[str, Tensor]:
-    """Return the tensors that the exported networks will have, without memory behind them.
+def planned(architecture: Architecture, about: Description, path: Path) -> dict[str, Stored]:
+    """Return the tensors that the exported networks will have, by name, before any is allocated.
 
     Raises `BundleError` when the description asks for networks out of proportion, or for none that
     can be built: nothing has been allocated then.
@@ -227,29 +289,36 @@ def _planned(architecture: Architecture, about: Description, path: Path) -> dict
             "numbers; none is built."
         )
     return {
-        f"{key}.{entry}": tensor
+        f"{key}.{entry}": stored(tensor)
         for key in architecture.exports
         for entry, tensor in built[key].state_dict().items()
     }
 
 
-def _check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: Path) -> None:
+def stored(tensor: Tensor) -> Stored:
+    """Return what a header says of a tensor, meta tensors included."""
+    return Stored(tuple(tensor.shape), DTYPES.get(tensor.dtype, str(tensor.dtype)))
+
+
+def check_fit(expected: Mapping[str, Stored], given: Mapping[str, Stored], path: Path) -> None:
+    """Raise `BundleError` unless a file's tensors are those that the networks will have."""
     wrong = [f"missing {name}" for name in sorted(expected.keys() - given.keys())]
     wrong += [f"unknown {name}" for name in sorted(given.keys() - expected.keys())]
     wrong += [
-        f"{name} is {list(given[name].shape)} {given[name].dtype}, not {list(tensor.shape)} "
-        f"{tensor.dtype}"
-        for name, tensor in expected.items()
+        f"{name} is {list(given[name].shape)} {given[name].dtype}, not {list(wanted.shape)} "
+        f"{wanted.dtype}"
+        for name, wanted in expected.items()
         if name in given
-        and not (given[name].shape == tensor.shape and _fits(given[name].dtype, tensor.dtype))
+        and not (given[name].shape == wanted.shape and _fits(given[name].dtype, wanted.dtype))
     ]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise BundleError(f"The weights in '{path}' do not fit: {'; '.join(wrong[:5])}{more}.")
+        told = f"The weights in '{path}' do not fit: {'; '.join(wrong[:5])}{more}."
+        raise BundleError(f"{told} {AGAIN}")
 
 
-def _fits(given: torch.dtype, expected: torch.dtype) -> bool:
-    return given == expected or (expected, given) == (torch.float32, torch.float16)
+def _fits(given: str, expected: str) -> bool:
+    return given == expected or (expected, given) == ("F32", "F16")
 
 
 def _rendered(description: Description) -> str:

@@ -111,6 +111,13 @@ def owner(folder: Path) -> str:
     raise CheckpointError(f"No intact checkpoint in {folder}; nothing says whose it is.")
 
 
+def manifests(folder: Path) -> Iterator[Manifest]:
+    """Yield what the intact manifests of a folder say, newest first; nothing is moved for it."""
+    for path in reversed(list(listed(folder))):
+        with suppress(CheckpointError):
+            yield _manifest(path)
+
+
 def prune(folder: Path, keep: int) -> None:
     """Remove all but the `keep` newest checkpoints."""
     for path in list(listed(folder))[:-keep]:

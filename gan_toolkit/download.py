@@ -185,7 +185,7 @@ def _from_mirror(
         except _Cut as cut:
             if attempt + 1 == TRIES:
                 raise
-            time.sleep(cut.pause_s * 2**attempt)
+            time.sleep(min(cut.pause_s * 2**attempt, PATIENCE_S))
             resumed = part.exists()
             continue
         problem = _problem(part, remote)

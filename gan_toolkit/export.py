@@ -64,14 +64,16 @@ def card(generator: Generator) -> str:
     spec, about = generator.spec, generator.description
     parameters = sum(p.numel() for n in generator.networks.values() for p in n.parameters())
     shape = "×".join(map(str, spec.sample.shape))
+    kimg = about.nimg / 1000
+    trained = f"trained with gan-toolkit on {kimg:.1f} thousand real\nsamples"
+    origin = trained if about.recipe else "weights of another tool"
     labelled = f", {len(spec.classes)} classes" if spec.classes else ""
     return f"""\
 # {about.architecture} on {spec.name}
 
 ![Samples of seed 0](samples.png)
 
-A generator of {shape} samples, trained with gan-toolkit on {about.nimg / 1000:.1f} thousand real
-samples; {parameters:,} parameters.
+A generator of {shape} samples, {origin}; {parameters:,} parameters.
 
 ```python
 import gan_toolkit

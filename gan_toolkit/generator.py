@@ -27,9 +27,8 @@ class Generator:
     def __init__(self, path: Path, catalogue: Catalogue) -> None:
         self.path = path
         self._catalogue = catalogue
-        self.description, tensors, self.sha256 = bundle.read(path)
-        self._architecture, self.networks = bundle.rebuild(
-            self.description, tensors, catalogue, path
+        self.description, self._architecture, self.networks, self.sha256 = bundle.read_networks(
+            path, catalogue
         )
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 from gan_toolkit import bundle
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress, silent
-from gan_toolkit.errors import BundleError
+from gan_toolkit.errors import BundleError, did_you_mean
 from gan_toolkit.options import Options
 
 
@@ -28,6 +29,10 @@ class Resolver(Options):
         """
         raise NotImplementedError
 
+    def known(self) -> Iterable[str]:
+        """Return the references that it knows of without asking anybody, for suggestions."""
+        return ()
+
 
 def find_model(
     reference: str | Path,
@@ -40,9 +45,10 @@ def find_model(
 
     Raises `BundleError` when it is no path and no installed resolver answers.
     """
-    if isinstance(reference, Path) or Path(reference).exists():
+    if isinstance(reference, Path) or _is_here(reference):
         return bundle.locate(reference)
-    forms = []
+    forms: list[str] = []
+    known: list[str] = []
     for name in catalogue.names("resolver"):
         resolver = catalogue.load("resolver", name)()
         assert isinstance(resolver, Resolver)
@@ -50,7 +56,16 @@ def find_model(
         if found is not None:
             return bundle.locate(found)
         forms.append(resolver.forms)
+        known += resolver.known()
     named = "".join(f", {form}" for form in forms)
     raise BundleError(
-        f"No '{reference}'. A model is a run folder, a bundle folder, a .safetensors file{named}."
+        f"No '{reference}'.{did_you_mean(reference, known)} A model is a run folder, a bundle "
+        f"folder, a .safetensors file{named}."
     )
+
+
+def _is_here(reference: str) -> bool:
+    try:
+        return Path(reference).exists()
+    except (OSError, ValueError):  # no path can be so long, or hold such a character
+        return False

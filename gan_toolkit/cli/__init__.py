@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gan_toolkit.cli import evaluate, export, listing, plot, plugins, sample, show, train, walk
+from gan_toolkit.cli.common import printable
 from gan_toolkit.cli.extensions import Extensible
 from gan_toolkit.errors import GantkError
 
@@ -59,7 +60,7 @@ def main() -> None:
     except GantkError as error:
         if os.environ.get("GANTK_DEBUG"):
             raise
-        print(f"gantk: {error}", file=sys.stderr)
+        print(f"gantk: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:  # a place that the user named cannot be read or written
         if os.environ.get("GANTK_DEBUG") or error.errno is None:

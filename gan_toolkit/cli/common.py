@@ -15,9 +15,14 @@ from gan_toolkit.errors import UsageError, did_you_mean
 from gan_toolkit.plugin import KINDS
 
 
+def printable(text: str) -> str:
+    """Return a text without characters that steer a terminal: files of strangers are quoted too."""
+    return "".join(each if each.isprintable() or each == "\n" else "�" for each in text)
+
+
 def warn(text: str) -> None:
     """Print one line to stderr that the user should not miss."""
-    print(f"gantk: warning: {text}", file=sys.stderr)
+    print(f"gantk: warning: {printable(text)}", file=sys.stderr)
 
 
 def catalogue(files: Iterable[str | Path] = ()) -> Catalogue:
@@ -35,6 +40,7 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table to stdout: folded to fit a terminal, one line a row in a pipe."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
         for row in (columns, *rows):

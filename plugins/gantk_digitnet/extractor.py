@@ -67,7 +67,7 @@ class StrictDigits(Digits):
     """
 
     weights: ClassVar[str] = "strict.safetensors"
-    sha256: ClassVar[str] = "fadd48eafab0bbcc66c61eea399ed0ebd9a8a8a64534a641304cf8921a955d35"
+    sha256: ClassVar[str] = "8bec2aa036971e434ed03087b89496d15db1e455229056d50b447ff4f45fdc94"
 
     def suits(self, spec: DataSpec) -> bool:
         """Return False: distances on `digits` are the ones to compare."""

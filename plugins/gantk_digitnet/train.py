@@ -76,7 +76,8 @@ def noise(n: int, generator: torch.Generator) -> Tensor:
     density, contrast, level, kind = torch.rand(4, n, 1, 1, 1, generator=generator)
     blocks = torch.where(kind < 0.5, grey, (grey < density).float())
     fine = functional.interpolate(blocks * 2 - 1, scale_factor=size)
-    return fine * contrast + (2 * level - 1) * (1 - contrast)
+    noisy: Tensor = fine * contrast + (2 * level - 1) * (1 - contrast)
+    return noisy
 
 
 def no_digits(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:

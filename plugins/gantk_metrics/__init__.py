@@ -26,4 +26,12 @@ def gantk_components() -> Iterable[Component]:
             "How surely samples are recognised, how even the classes are, labels obeyed",
             licence="MIT",
         ),
+        Component(
+            "metric",
+            "swd",
+            "gantk_metrics.sliced:SlicedWasserstein",
+            "Sliced Wasserstein distance between patches of samples and of real images",
+            paper="Karras et al. 2018, arXiv:1710.10196",
+            licence="MIT",
+        ),
     ]

@@ -18,7 +18,7 @@ from gan_toolkit.data import SAMPLE
 Activation = Literal["leaky-relu", "relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]
 Norm = Literal["none", "batch", "layer"]
 Initialisation = Literal["torch", "glorot"]
-Sizes = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(max_length=64)]
 
 ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,

@@ -21,6 +21,9 @@ SCRIPTS = {
     "first_gan.py",
     "from_a_tensor.py",
     "load.py",
+    "load_by_name.py",
+    "load_from_hub.py",
+    "load_offline.py",
     "provenance.py",
     "resume.py",
     "same_bits.py",
@@ -81,9 +84,25 @@ def test_a_bundle_is_used_from_python(name: str, here: Path, bundle: Path) -> No
     script(name)
 
 
-def test_the_comments_on_loaded_samples_are_true(here: Path, bundle: Path) -> None:
-    shutil.copytree(bundle, here / "my-digits")
-    found = script("load.py")
+def test_a_shipped_model_is_used_by_name(here: Path) -> None:
+    script("load_by_name.py")
+    assert (here / "digit.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["load_from_hub.py", "load_offline.py"])
+def test_a_model_is_used_by_its_name_on_the_hub(name: str, here: Path, bundle: Path) -> None:
+    shutil.copytree(bundle, here / "you" / "my-digits")  # what is here comes before the Hub
+    script(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("load.py", "my-digits"), ("load_from_hub.py", "you/my-digits")]
+)
+def test_the_comments_on_loaded_samples_are_true(
+    name: str, place: str, here: Path, bundle: Path
+) -> None:
+    shutil.copytree(bundle, here / place)
+    found = script(name)
     samples = found["samples"]
     assert isinstance(samples, Tensor)
     assert samples.shape == (16, 1, 16, 16)

@@ -9,15 +9,20 @@ A file takes its name only when its hash is right, so nothing partial is ever lo
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import os
 import shutil
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
 from gan_toolkit.files import replaced
-from gantk_zoo.names import is_commit
+from gantk_zoo.names import is_commit, is_digest
+
+NO_LINKS = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""What a file system without links answers, and Windows to a user who may not make any."""
 
 
 def folder() -> Path:
@@ -52,9 +57,10 @@ class Repository:
         """Write down what a revision means now."""
         ref = self._ref(revision)
         if not is_commit(revision) and self.commit(revision) != commit:
-            ref.parent.mkdir(parents=True, exist_ok=True)
-            with replaced(ref) as temporary:
-                temporary.write_text(commit, encoding="utf-8")
+            with suppress(OSError):  # `a` was a branch, and `a/b` is one now: it is asked for again
+                ref.parent.mkdir(parents=True, exist_ok=True)
+                with replaced(ref) as temporary:
+                    temporary.write_text(commit, encoding="utf-8")
 
     def snapshot(self, commit: str) -> Path:
         """Return the folder of a commit, there or not."""
@@ -68,6 +74,8 @@ class Repository:
         if not link.is_symlink():  # a copy, where there are no links: its hash is not its name
             return True
         blob = link.resolve()
+        if blob.parent != self.blob("").resolve() or not is_digest(blob.name):
+            return False  # somebody else's: neither trusted nor touched
         sha1 = functools.partial(git_sha1, blob.stat().st_size)
         with blob.open("rb") as content:
             found = hashlib.file_digest(content, "sha256" if len(blob.name) == 64 else sha1)
@@ -83,14 +91,16 @@ class Repository:
 
     def link(self, commit: str, name: str, digest: str) -> None:
         """Give content its name in a commit."""
-        link = self.snapshot(commit) / name
+        link, blob = self.snapshot(commit) / name, self.blob(digest)
         link.parent.mkdir(parents=True, exist_ok=True)
-        blob = self.blob(digest)
-        with replaced(link) as temporary:
-            try:
-                temporary.symlink_to(os.path.relpath(blob, link.parent))
-            except OSError:  # a file system without links
-                shutil.copyfile(blob, temporary)
+        temporary = link.with_name(f".{uuid.uuid4().hex}")  # threads and containers share names
+        try:
+            temporary.symlink_to(os.path.relpath(blob, link.parent))
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            shutil.copyfile(blob, temporary)
+        temporary.replace(link)
 
     def remove(self) -> int:
         """Remove all that is cached of it; return the number of bytes that were freed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shlex
 import textwrap
 from dataclasses import dataclass
@@ -56,15 +57,28 @@ class Card:
     @property
     def title(self) -> str:
         """The model's own name, without its owner."""
-        return self.name.rpartition("/")[2]
+        return self.name.rpartition("/")[2].partition("@")[0]
+
+    @property
+    def _imported(self) -> bool:
+        """Whether another tool trained it: nothing is known of how."""
+        return not self.generator.description.recipe
+
+    @property
+    def _data_option(self) -> str:
+        """What commands add for data that a model does not keep the place of."""
+        name = self.generator.spec.name
+        opens = any(c.name == name and c.opens_paths for c, _ in self.catalogue.components("data"))
+        return " --data DATA" if opens else ""
 
     def _front(self) -> str:
         from huggingface_hub import EvalResult, ModelCardData
 
         about = self.generator.description
+        images = len(self.generator.spec.sample.shape) == 3
         results = [
             EvalResult(
-                task_type=TASK,
+                task_type=TASK if images else "other",
                 dataset_type=about.data.name,
                 dataset_name=about.data.name,
                 dataset_split=score.receipt.split or None,
@@ -77,7 +91,7 @@ class Card:
         front = ModelCardData(
             license=self.record.licence,
             library_name=LIBRARY,
-            pipeline_tag=TASK,
+            pipeline_tag=TASK if images else None,
             tags=["gan", about.architecture, about.data.name, "pytorch", "safetensors"],
             model_name=self.title if results else None,
             eval_results=results or None,
@@ -89,12 +103,13 @@ class Card:
         about, spec = self.generator.description, self.generator.spec
         labelled = f" of {len(spec.classes)} classes" if spec.classes else ""
         asked = " The class can be chosen." if self.generator.conditions else ""
+        by = "weights of another tool" if self._imported else "trained with gan-toolkit"
         return (
             f"# {self.title}\n\n![Samples of seed 0](samples.png)\n\n"
             + _wrapped(
                 f"A generator of {self._shape()} samples{labelled}, architecture "
-                f"`{about.architecture}`, trained on `{spec.name}` with gan-toolkit.{asked} "
-                f"{self._parameters():,} parameters. {self.record.note}"
+                f"`{about.architecture}`, on `{_plain(spec.name)}`, {by}.{asked} "
+                f"{self._parameters():,} parameters. {_plain(self.record.note)}"
             )
             + "\n"
         )
@@ -143,7 +158,7 @@ Sample i of a seed is always the same. The weights are safetensors; no code is l
             *sorted({f"{note}." for s in self.record.scores for note in s.receipt.notes}),
             (
                 "`metrics.json` holds every receipt; "
-                f"`gantk zoo verify {self.name}` takes the numbers again."
+                f"`gantk zoo verify {self.name}{self._data_option}` takes the numbers again."
             ),
         ]
         table = "| score | value | real samples | better |\n| --- | --- | --- | --- |"
@@ -151,6 +166,8 @@ Sample i of a seed is always the same. The weights are safetensors; no code is l
 
     def _training(self) -> str:
         about, training = self.generator.description, self.record.training
+        if self._imported:
+            return "Not known: the weights were imported from a file of another tool.\n"
         seen = f"{about.nimg / 1000:,.0f} thousand real samples"
         told = f"It saw {seen}, {100 * about.fraction:.0f} % of the run that its recipe plans."
         if training is not None:
@@ -164,7 +181,7 @@ Sample i of a seed is always the same. The weights are safetensors; no code is l
 {_wrapped(told)}
 
 ```sh
-gantk train --recipe recipe.toml
+gantk train --recipe recipe.toml{self._data_option}
 ```
 
 `recipe.toml` beside this card is the whole recipe:
@@ -180,14 +197,15 @@ gantk train --recipe recipe.toml
 
     def _data(self) -> str:
         spec = self.generator.spec
-        length = f"{spec.length:,} samples" if spec.length else "drawn without end"
+        endless = "of a number nobody stated" if self._imported else "drawn without end"
+        length = f"{spec.length:,} samples" if spec.length else endless
         return f"""\
 | what | value |
 | --- | --- |
-| data set | `{spec.name}`, {length} |
-| source | {spec.source or "not stated"} |
-| licence of the data | {spec.licence or "not stated"} |
-| licence of these weights | {self.record.licence} |
+| data set | `{_plain(spec.name)}`, {length} |
+| source | {_plain(spec.source) or "not stated"} |
+| licence of the data | {_plain(spec.licence) or "not stated"} |
+| licence of these weights | {_plain(self.record.licence)} |
 | fingerprint | `{spec.fingerprint[:16] or "none: it is drawn afresh"}` |
 """
 
@@ -198,7 +216,7 @@ Above: samples of seed 0. Below each: the real sample nearest to it, by squared 
 
 ![Samples over their nearest real neighbours](neighbours.png)
 """
-        if self.generator.spec.length is None:
+        if self.generator.spec.length is None and not self._imported:
             return "The data are drawn without end, so there is nothing to memorise.\n"
         return "Nearest neighbours were not looked for.\n"
 
@@ -206,8 +224,8 @@ Above: samples of seed 0. Below each: the real sample nearest to it, by squared 
         spec = self.generator.spec
         limits = [
             (
-                f"- It makes what `{spec.name}` shows, at {self._shape()}, and nothing else; "
-                "biases of those data are biases of its samples."
+                f"- It makes what `{_plain(spec.name)}` shows, at {self._shape()}, and nothing "
+                "else; biases of those data are biases of its samples."
             ),
             "- A GAN covers its data unevenly: rare kinds of samples may be missing.",
         ]
@@ -248,6 +266,11 @@ Above: samples of seed 0. Below each: the real sample nearest to it, by squared 
 
     def _parameters(self) -> int:
         return sum(p.numel() for n in self.generator.networks.values() for p in n.parameters())
+
+
+def _plain(text: str) -> str:
+    """Return words of a description as text: a page must not take them for HTML."""
+    return html.escape(" ".join(text.split()), quote=False)
 
 
 def _wrapped(text: str) -> str:

@@ -10,12 +10,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gan_toolkit import bundle, download
-from gan_toolkit.data import Progress
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.data import Progress, silent
 from gan_toolkit.errors import DataError
-from gantk_zoo import hub
+from gan_toolkit.references import find_model
+from gantk_zoo import hub, record
 from gantk_zoo.cache import Repository, git_sha1
 from gantk_zoo.hub import HubError, Listing, RemoteFile, Unreachable
-from gantk_zoo.names import HubName
+from gantk_zoo.names import HubName, hub_name
 
 MAX_BYTES = {bundle.CONFIG: 2**20, bundle.WEIGHTS: 2**33}
 """What loading needs, and the most that it takes of each."""
@@ -57,9 +59,24 @@ def fetch(name: HubName, *, offline: bool, progress: Progress, also: tuple[str, 
     folder = _kept(cached, name, found, progress)
     for file in also:
         small = file in found.files and found.files[file].size <= MAX_SMALL
-        if small and not cached.has(found.commit, file):
-            _download(cached, found, found.files[file], progress)
+        if small:
+            _bring(cached, found, found.files[file], progress)
     return folder
+
+
+def with_record(
+    reference: str | Path,
+    catalogue: Catalogue,
+    *,
+    offline: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Return the weights that a reference means, as `find_model`; a Hub's bring their record."""
+    name = None if isinstance(reference, Path) else hub_name(reference)
+    if name is None or Path(str(reference)).exists():
+        return find_model(reference, catalogue, offline=offline, progress=progress)
+    folder = fetch(name, offline=offline, progress=progress, also=(record.METRICS,))
+    return folder / bundle.WEIGHTS
 
 
 def _kept(cached: Repository, name: HubName, found: Listing, progress: Progress) -> Path:
@@ -73,12 +90,23 @@ def _kept(cached: Repository, name: HubName, found: Listing, progress: Progress)
                 "taken. Ask its owner."
             )
     for file in MAX_BYTES:
-        if not cached.has(found.commit, file):
-            _download(cached, found, found.files[file], progress)
+        _bring(cached, found, found.files[file], progress)
         if file == bundle.CONFIG:  # small and first: weights of something else are never fetched
             _check_config(name, found, cached.snapshot(found.commit) / file)
     cached.remember(name.revision, found.commit)
     return cached.snapshot(found.commit)
+
+
+def _bring(cached: Repository, found: Listing, file: RemoteFile, progress: Progress) -> None:
+    """Make the cache hold a file of a commit, intact; content of another commit may be damaged."""
+    for _ in range(2):
+        if cached.has(found.commit, file.name):
+            return
+        _download(cached, found, file, progress)
+    if not cached.has(found.commit, file.name):
+        raise HubError(
+            f"{file.name} of '{found.repo}' does not stay intact in {cached.path}. Check that disk."
+        )
 
 
 def _download(cached: Repository, found: Listing, file: RemoteFile, progress: Progress) -> None:
@@ -97,7 +125,10 @@ def _download(cached: Repository, found: Listing, file: RemoteFile, progress: Pr
         download.fetch(
             remote,
             cached.blob(file.digest),
-            advice="Try again later; nothing of it was kept as a model.",
+            advice=(
+                "Nothing of it was kept as a model. Try again later; after 401 or 403 log in "
+                "first: `hf auth login`."
+            ),
             progress=progress,
             stall_s=STALL_S,
             name=f"{file.name} of {found.repo}",

@@ -10,11 +10,13 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from gan_toolkit.errors import BundleError
+from gantk_zoo.names import is_commit, is_digest, is_repository
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 LIBRARY = "gantk"
 """`library_name` on the Hub: what `gantk zoo list` filters by."""
 TIMEOUT_S = 5.0
-DEADLINE_S = 20.0
+DEADLINE_S = 10.0
 """How long one answer may take, however steadily it drips."""
 TRIES = 3
 PATIENCE_S = 10.0
@@ -58,7 +60,6 @@ class Listing(NamedTuple):
 
     repo: str
     commit: str
-    gated: bool
     files: dict[str, RemoteFile]
 
 
@@ -81,31 +82,64 @@ def listing(repo: str, revision: str) -> Listing:
     about = functools.partial(
         api().model_info, repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S
     )
-    info = ask(lambda: within(DEADLINE_S, about), repo, revision)
-    files = {
-        each.rfilename: RemoteFile(
-            each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else each.blob_id or ""
-        )
-        for each in info.siblings or ()
-    }
+    with speaking(repo):
+        info = ask(about, repo, revision)
+        files = {
+            each.rfilename: RemoteFile(
+                each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else each.blob_id or ""
+            )
+            for each in info.siblings or ()
+        }
+        found = Listing(info.id, info.sha or "", files)
+        _check(found, repo, revision)
     if info.gated:
-        ask(lambda: api().auth_check(info.id), repo, revision)
-    return Listing(info.id, info.sha or "", bool(info.gated), files)
+        ask(lambda: api().auth_check(found.repo), repo, revision)
+    return found
 
 
-def ask(call: Callable[[], Answer], repo: str, revision: str = "main") -> Answer:
-    """Return what a call to the Hub returns.
+@contextmanager
+def speaking(repo: str) -> Iterator[None]:
+    """Turn what the client makes of an answer that is none of the Hub's into a `HubError`."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _no_hub(repo, f"{type(error).__name__}: {error}") from error
+
+
+def _check(found: Listing, repo: str, revision: str) -> None:
+    """Raise `HubError` unless an answer can be what was asked for: its words become paths."""
+    sound = (
+        is_repository(found.repo)
+        and is_commit(found.commit)
+        and all(is_digest(file.digest) for file in found.files.values())
+    )
+    if not sound:
+        raise _no_hub(repo, "what should be a name or a hash is none")
+    if is_commit(revision) and found.commit != revision:
+        raise _no_hub(repo, f"it answered with commit {found.commit[:12]}, not {revision[:12]}")
+
+
+def ask(
+    call: Callable[[], Answer],
+    repo: str,
+    revision: str = "main",
+    *,
+    limited: bool = True,
+) -> Answer:
+    """Return what a call to the Hub about a repository returns; `limited` ones within a deadline.
 
     A cut connection and a busy server are tried again, silence is not: a dead Hub is told within
     seconds. Raises `HubError` that ends in what to do.
     """
     import httpx2
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
     for attempt in range(TRIES):
         last = attempt + 1 == TRIES
         try:
-            return call()
+            return within(DEADLINE_S, call) if limited else call()
+        except LocalTokenNotFoundError as error:
+            raise HubError("You are not logged in to the Hub. Run `hf auth login`.") from error
         except httpx2.TimeoutException as error:
             raise _silent(repo, str(error) or f"no answer within {TIMEOUT_S:g} s") from error
         except httpx2.TransportError as error:
@@ -116,12 +150,9 @@ def ask(call: Callable[[], Answer], repo: str, revision: str = "main") -> Answer
             wait_s = _wait_s(error)
             if last or wait_s is None or wait_s > PATIENCE_S:
                 raise told(error, repo, revision) from error
-            time.sleep(wait_s * 2**attempt)
-        except (ValueError, KeyError, TypeError, AttributeError, httpx2.RequestError) as error:
-            raise HubError(
-                f"What answered about '{repo}' does not speak as the Hub does "
-                f"({type(error).__name__}: {error}). Check HF_ENDPOINT and any proxy."
-            ) from error
+            time.sleep(min(wait_s * 2**attempt, PATIENCE_S))
+        except httpx2.RequestError as error:  # it sends on and on
+            raise _no_hub(repo, f"{type(error).__name__}: {error}") from error
         except OSError as error:  # a proxy that cannot be used, a broken certificate store
             raise _silent(repo, str(error)) from error
     raise AssertionError("the last try returns or raises")
@@ -194,6 +225,13 @@ def told(error: Exception, repo: str, revision: str = "main") -> HubError:
     }
     refused = f"The Hub refused what was asked of '{repo}': {_said(error)}. See {address}."
     return HubError(by_status.get(status, refused))
+
+
+def _no_hub(repo: str, reason: str) -> HubError:
+    return HubError(
+        f"What answered about '{repo}' does not speak as the Hub does ({reason}). Check "
+        "HF_ENDPOINT and any proxy."
+    )
 
 
 def _silent(repo: str, reason: str) -> Unreachable:

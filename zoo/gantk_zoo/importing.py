@@ -12,6 +12,7 @@ This is the one place that reads a `.pth`, by torch's own reader for weights alo
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,6 @@ import torch
 from torch import Tensor
 
 from gan_toolkit import bundle, export
-from gan_toolkit.architecture import Architecture
 from gan_toolkit.bundle import Description
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import SAMPLE, DataSpec, FieldSpec
@@ -31,6 +31,7 @@ from gan_toolkit.generator import Generator
 ARCHITECTURES = ("dcgan",)
 """Architectures that a file can be mapped to."""
 COUNTER = "num_batches_tracked"
+PREFIX = "generator."
 NORM = ("weight", "bias", "running_mean", "running_var")
 
 State = Mapping[str, Tensor]
@@ -64,7 +65,8 @@ def read(path: Path, key: str | None) -> State:
     except OSError:
         raise
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        told = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip() or type(error).__name__
+        reason = told.splitlines()[0].partition(". ")[0][:200]
         raise BundleError(
             f"'{path}' is no state dict that can be read without running code from it: {reason}. "
             "Ask its author for `torch.save(generator.state_dict(), FILE)`."
@@ -78,7 +80,20 @@ def read(path: Path, key: str | None) -> State:
             f"'{path}' is not one state dict but holds: {_listed(found)}. Name the generator's "
             "entry with --key."
         )
+    for name, tensor in found.items():
+        if not _plain(tensor):
+            raise BundleError(
+                f"'{path}': {name} is no dense tensor of real numbers with memory of its own. "
+                "Ask its author for `torch.save(generator.state_dict(), FILE)`."
+            )
     return {str(name): tensor for name, tensor in found.items()}
+
+
+def _plain(tensor: Tensor) -> bool:
+    """Return whether a tensor is what it looks like: strides of 0 make much of little."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_complex():
+        return False
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
 
 
 def import_dcgan(
@@ -94,22 +109,40 @@ def import_dcgan(
     description = _described(state, layers, data, source)
     targets, tensors = _mapped(state, layers)
     architecture = bundle.architecture_of(description, catalogue, source)
+    expected = bundle.planned(architecture, description, source)
+    missing = sorted(set(expected) - set(tensors))
+    for name in missing:  # counters, and the bias of the last layer: zero is what they mean
+        if name.endswith((COUNTER, ".bias")):
+            tensors[name] = torch.zeros(expected[name].shape)
+    given = {name: _cast(tensor, expected.get(name)) for name, tensor in tensors.items()}
+    bundle.check_fit(expected, {n: bundle.stored(tensor) for n, tensor in given.items()}, source)
     with new_folder(out) as folder:
-        networks = _filled(architecture, description, tensors)
+        network = architecture.networks(description.data, 0)["generator"].eval()
+        network.load_state_dict({n.removeprefix(PREFIX): tensor for n, tensor in given.items()})
+        networks = {"generator": network}
         bundle.write_weights(folder / bundle.WEIGHTS, networks, description)
         written = export.write_model(folder, Generator(folder / bundle.WEIGHTS, catalogue))
         (folder / "README.md").write_text(export.card(written), encoding="utf-8")
-    ours = {name for network in networks.values() for name in network.state_dict()}
     return Report(
-        targets,
-        tuple(sorted(ours - set(targets.values()))),
+        {name: target.removeprefix(PREFIX) for name, target in targets.items()},
+        tuple(name.removeprefix(PREFIX) for name in missing),
         tuple(sorted(state.keys() - targets.keys())),
     )
 
 
+def _cast(tensor: Tensor, wanted: bundle.Stored | None) -> Tensor:
+    """Return a tensor in the type that our networks keep it in."""
+    whole = wanted is not None and wanted.dtype == "I64"
+    return tensor.to(torch.int64 if whole else torch.float32)
+
+
 def _layers(state: State, source: Path) -> Layers:
     """Return the layers of a generator in the file's order. Raises `BundleError`."""
-    convolutions = [n.removesuffix(".weight") for n, tensor in state.items() if tensor.dim() == 4]
+    convolutions = [
+        name.removesuffix(".weight")
+        for name, tensor in state.items()
+        if tensor.dim() == 4 and name.endswith(".weight")
+    ]
     norms = [n.removesuffix(".running_mean") for n in state if n.endswith(".running_mean")]
     shapes = [tuple(state[f"{name}.weight"].shape) for name in convolutions]
     chained = all(before[1] == after[0] for before, after in itertools.pairwise(shapes))
@@ -121,7 +154,7 @@ def _layers(state: State, source: Path) -> Layers:
             f"{[list(shape) for shape in shapes] or 'none'}; wanted are 4×4 kernels [latent, 8w], "
             "[8w, 4w], [4w, 2w], [2w, w], [w, channels]. Was the discriminator saved?"
         )
-    sides = [(state[f"{name}.running_mean"].shape[0],) for name in norms]
+    sides = [tuple(state[f"{name}.running_mean"].shape) for name in norms]
     whole = all(f"{name}.{part}" in state for name in norms for part in NORM)
     if not whole or sides != [(shape[1],) for shape in shapes[:-1]]:
         raise BundleError(
@@ -146,38 +179,33 @@ def _described(state: State, layers: Layers, data: str, source: Path) -> Descrip
 def _mapped(state: State, layers: Layers) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Return our names by the file's, and our tensors by our names.
 
-    Ours: 0 the projection, then [norm, ReLU, convolution] at 2, 5, 8 …, behind an unflattening.
+    Ours: 0 the projection, then [norm, ReLU, convolution] at 2, 5, 8 …, behind an unflattening. A
+    bias in front of a batch norm moves the mean that is taken away there, which keeps the function.
     """
     targets: dict[str, str] = {}
     tensors: dict[str, Tensor] = {}
 
     def put(source: str, target: str, tensor: Tensor) -> None:
-        targets[source], tensors[target] = target, tensor
+        targets[source], tensors[f"{PREFIX}{target}"] = f"{PREFIX}{target}", tensor
 
     first, *others = layers.convolutions
     start = state[f"{first}.weight"]  # [latent, 8w, 4, 4]
     put(f"{first}.weight", "0.weight", start.flatten(1).t())
+    before = first
     for place, (norm, convolution) in enumerate(zip(layers.norms, others, strict=True)):
         at = 2 + 3 * place
         for part in (*NORM, COUNTER):
             if f"{norm}.{part}" in state:
                 put(f"{norm}.{part}", f"{at}.{part}", state[f"{norm}.{part}"])
+        bias = state.get(f"{before}.bias")
+        if bias is not None and bias.shape == state[f"{norm}.running_mean"].shape:
+            mean = f"{PREFIX}{at}.running_mean"
+            targets[f"{before}.bias"], tensors[mean] = mean, tensors[mean] - bias
         put(f"{convolution}.weight", f"{at + 2}.weight", state[f"{convolution}.weight"])
-        if f"{convolution}.bias" in state and convolution == others[-1]:
-            put(f"{convolution}.bias", f"{at + 2}.bias", state[f"{convolution}.bias"])
+        before = convolution
+    if f"{before}.bias" in state:
+        put(f"{before}.bias", f"{at + 2}.bias", state[f"{before}.bias"])
     return targets, tensors
-
-
-def _filled(
-    architecture: Architecture, description: Description, tensors: Mapping[str, Tensor]
-) -> dict[str, torch.nn.Module]:
-    network = architecture.networks(description.data, 0)["generator"].eval()
-    state = network.state_dict()
-    for name, tensor in state.items():
-        given = tensors.get(name)
-        state[name] = torch.zeros_like(tensor) if given is None else given.to(tensor.dtype)
-    network.load_state_dict(state)
-    return {"generator": network}
 
 
 def _listed(found: object) -> str:

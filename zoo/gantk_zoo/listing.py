@@ -52,20 +52,17 @@ def of_cache() -> Iterator[Entry]:
 
 def of_hub(word: str = "") -> Iterator[Entry]:
     """Yield the models of the Hub that are tagged for this toolkit. Raises `HubError`."""
-    found = hub.ask(
-        lambda: hub.within(
-            hub.DEADLINE_S,
-            lambda: list(
-                islice(
-                    hub.api().list_models(
-                        filter=hub.LIBRARY, search=word or None, sort="downloads", limit=MOST
-                    ),
-                    MOST,
-                )
-            ),
-        ),
-        f"models tagged '{hub.LIBRARY}'",
-    )
+    if hub.offline_by_environment():
+        raise hub.HubError("HF_HUB_OFFLINE forbids to ask the Hub. Unset it and try again.")
+
+    def listed() -> list[ModelInfo]:
+        models = hub.api().list_models(
+            filter=hub.LIBRARY, search=word or None, sort="downloads", limit=MOST
+        )
+        return list(islice(models, MOST))
+
+    with hub.speaking(hub.LIBRARY):
+        found = hub.ask(listed, f"models?other={hub.LIBRARY}")
     for info in found:
         yield Entry(info.id, "hub", *_from_tags(info), commit=info.sha or "")
 

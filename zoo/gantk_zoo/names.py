@@ -10,8 +10,10 @@ from gan_toolkit.errors import UsageError
 
 SCHEME = "hf://"
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
-_NAME = re.compile(rf"(?P<repo>{_PART}/{_PART})(?:@(?P<revision>[^\s@]+))?")
+_REVISION = r"[A-Za-z0-9][\w.+/-]*"
+_NAME = re.compile(rf"(?P<repo>{_PART}/{_PART})(?:@(?P<revision>{_REVISION}))?")
 _COMMIT = re.compile("[0-9a-f]{40}")
+_DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class HubName(NamedTuple):
@@ -32,6 +34,17 @@ class HubName(NamedTuple):
 def is_commit(revision: str) -> bool:
     """Return whether a revision is a whole commit hash."""
     return _COMMIT.fullmatch(revision) is not None
+
+
+def is_digest(text: str) -> bool:
+    """Return whether a text is git's SHA-1 of a file, or its SHA-256."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def is_repository(text: str) -> bool:
+    """Return whether a text is `owner/name` as the Hub has them."""
+    found = _NAME.fullmatch(text)
+    return found is not None and found["revision"] is None and _sound(text)
 
 
 def hub_name(reference: str) -> HubName | None:
@@ -55,12 +68,22 @@ def hub_name(reference: str) -> HubName | None:
 
 def repository(reference: str) -> str:
     """Return `reference` when it is `owner/name`. Raises `UsageError` when the Hub has no such."""
-    if _NAME.fullmatch(reference) is None or "@" in reference or not _sound(reference):
+    if not is_repository(reference):
         raise UsageError(
             f"'{reference}' is no name of a repository. Write OWNER/NAME, of letters, digits, "
             "'-', '_' and '.', 96 characters each at most."
         )
     return reference
+
+
+def branch(revision: str) -> str:
+    """Return `revision` when it can be a branch to publish to. Raises `UsageError`."""
+    if re.fullmatch(_REVISION, revision) is None or ".." in revision or is_commit(revision):
+        raise UsageError(
+            f"'{revision}' is no branch. Write a name of letters, digits, '-', '_', '.', '+' and "
+            "'/', or leave --revision out for main."
+        )
+    return revision
 
 
 def _sound(repo: str) -> bool:

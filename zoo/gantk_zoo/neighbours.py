@@ -19,13 +19,14 @@ CHUNK = 2048
 def strip(generator: Generator, data: DataSet, progress: Progress) -> Image | None:
     """Return `COUNT` samples of seed 0 over their nearest real images by squared distance.
 
-    None when samples are no images, or the data have no end and so nothing to memorise.
+    None when samples are no images, the data have no end and so nothing to memorise, or theirs are
+    of another shape.
     """
     spec = generator.spec.sample
     if len(spec.shape) != 3:
         return None
     source = data.open(progress)
-    if source.spec.length is None:
+    if source.spec.length is None or source.spec.sample.shape != spec.shape:
         return None
     fakes = generator.sample(COUNT, seed=0)  # [n, C, H, W]
     near = nearest(fakes, cast(Source, source), generator, progress)

@@ -12,13 +12,13 @@ from pathlib import Path
 from gan_toolkit import evaluation, export
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress, silent
-from gan_toolkit.errors import BundleError
+from gan_toolkit.errors import BundleError, UsageError
 from gan_toolkit.files import new_folder
 from gan_toolkit.generator import Generator
 from gan_toolkit.pictures import save_png
-from gan_toolkit.references import find_model
 from gantk_zoo import neighbours, record
 from gantk_zoo.card import Card
+from gantk_zoo.fetch import with_record
 from gantk_zoo.record import Record
 
 README, NEIGHBOURS = "README.md", "neighbours.png"
@@ -47,8 +47,9 @@ class Packing:
     scores: bool = True
     samples: int = SAMPLES
     half: bool = False
-    note: str = ""
-    licence: str = "mit"
+    note: str | None = None
+    """Left out, what an earlier record says; so with the licence."""
+    licence: str | None = None
 
 
 def pack(
@@ -66,12 +67,10 @@ def pack(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BundleError(f"'{out}' exists already and is never overwritten; name a new folder.")
     catalogue = Catalogue.discover(plugins)
-    path = find_model(reference, catalogue, progress=progress)
+    source = Generator(with_record(reference, catalogue, progress=progress), catalogue)
+    known = _told(source, packing)
     with new_folder(out) as folder:
-        generator = export.write_model(folder, Generator(path, catalogue), half=packing.half)
-        known = Record(
-            training=record.training_of(path.parent), note=packing.note, licence=packing.licence
-        )
+        generator = export.write_model(folder, source, half=packing.half)
         if packing.scores:
             known = _measured(folder, generator, known, packing, catalogue, progress)
         record.write(folder, known)
@@ -79,6 +78,19 @@ def pack(
         card = Card(packing.name, generator, known, shown, catalogue)
         (folder / README).write_text(card.render(), encoding="utf-8")
     return out
+
+
+def _told(source: Generator, packing: Packing) -> Record:
+    """Return what is known of a model without measuring it. Raises `UsageError`."""
+    before = record.beside(source) or Record(licence="mit" if source.description.recipe else "")
+    licence = before.licence if packing.licence is None else packing.licence
+    if not licence:
+        raise UsageError(
+            "Nobody said under which licence these weights are; say it with --licence ID."
+        )
+    note = before.note if packing.note is None else packing.note
+    training = record.training_of(source) or before.training
+    return Record(training=training, note=note, licence=licence)
 
 
 def _measured(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gantk_zoo.hub import api, ask
-from gantk_zoo.names import is_commit
+from gan_toolkit.errors import UsageError
+from gantk_zoo.hub import HubError, api, ask
+from gantk_zoo.names import branch
 from gantk_zoo.pack import FILES
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
 
 class Published(NamedTuple):
@@ -31,37 +35,69 @@ def publish(
 ) -> Published:
     """Upload the files of a packed bundle to a repository, made when it is not there.
 
-    The next free tag of v1, v2 … is put on the new commit. Raises `HubError`.
+    What an earlier version had of `FILES` and this one has not is removed. A commit without a
+    version gets the next free tag of v1, v2 … Raises `HubError`, or `UsageError` when it would not
+    be what was asked for: a tag as branch, a public repository as private one.
     """
-    from huggingface_hub import CommitOperationAdd
-
+    check_login(repo)
     hub = api()
-    ask(hub.whoami, repo)
     ask(lambda: hub.create_repo(repo, private=private, exist_ok=True), repo)
-    if revision != "main" and not is_commit(revision):
+    refs = ask(lambda: hub.list_repo_refs(repo), repo)
+    if branch(revision) in {tag.name for tag in refs.tags}:
+        raise UsageError(f"'{revision}' is a tag of '{repo}', and tags stay. Name a branch.")
+    if revision not in {each.name for each in refs.branches}:
         ask(lambda: hub.create_branch(repo, branch=revision, exist_ok=True), repo)
-    before = ask(lambda: hub.model_info(repo, revision=revision), repo, revision).sha
-    files = [
-        CommitOperationAdd(name, (folder / name).read_bytes())
-        for name in FILES
-        if (folder / name).is_file()
-    ]
-    note(f"Uploading {len(files)} files to {repo} …")
-    made = ask(
-        lambda: hub.create_commit(
-            repo, files, commit_message="Publish with gan-toolkit", revision=revision
-        ),
-        repo,
-        revision,
-    )
+    before = ask(lambda: hub.model_info(repo, revision=revision), repo, revision)
     url = f"{hub.endpoint}/{repo}"
-    if made.oid == before:
+    if private and not before.private:
+        raise UsageError(
+            f"'{repo}' is public already. Make it private at {url}/settings, or leave --private "
+            "out."
+        )
+    there = {each.rfilename for each in before.siblings or ()}
+    note(f"Uploading to {repo} …")
+    try:
+        made = ask(
+            lambda: hub.create_commit(
+                repo,
+                _operations(folder, there),  # afresh for each try: the client changes them
+                commit_message="Publish with gan-toolkit",
+                revision=revision,
+            ),
+            repo,
+            revision,
+            limited=False,  # as long as the line needs
+        )
+    except ValueError as error:
+        raise HubError(
+            f"The Hub does not take the card of '{repo}': {str(error).strip().splitlines()[0]}. "
+            "Is --licence one that it knows?"
+        ) from error
+    versions = {tag.name: tag.target_commit for tag in refs.tags if _number(tag.name)}
+    if made.oid in versions.values():
         return Published(repo, url, made.oid, "")
-    tag = _next_tag([ref.name for ref in ask(lambda: hub.list_repo_refs(repo), repo).tags])
-    ask(lambda: hub.create_tag(repo, tag=tag, revision=made.oid), repo)
+    tag = f"v{max(map(_number, versions), default=0) + 1}"
+    ask(lambda: hub.create_tag(repo, tag=tag, revision=made.oid, exist_ok=True), repo)
     return Published(repo, url, made.oid, tag)
 
 
-def _next_tag(taken: list[str]) -> str:
-    numbers = [int(tag[1:]) for tag in taken if tag[:1] == "v" and tag[1:].isdecimal()]
-    return f"v{max(numbers, default=0) + 1}"
+def _operations(folder: Path, there: set[str]) -> list[CommitOperationAdd | CommitOperationDelete]:
+    """Return what makes a repository hold the files of a bundle and no stale one."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    here = [name for name in FILES if (folder / name).is_file()]
+    stale = [name for name in FILES if name in there and name not in here]
+    return [
+        *(CommitOperationAdd(name, (folder / name).read_bytes()) for name in here),
+        *(CommitOperationDelete(name) for name in stale),
+    ]
+
+
+def check_login(repo: str) -> None:
+    """Raise `HubError` when nobody is logged in, before any work is done."""
+    ask(api().whoami, repo)
+
+
+def _number(tag: str) -> int:
+    """Return the number of a version's tag: 3 of v3, 0 of any other."""
+    return int(tag[1:]) if tag[:1] == "v" and tag[1:].isdecimal() else 0

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from gan_toolkit import bundle
+from gan_toolkit.checkpoint import manifests
 from gan_toolkit.errors import BundleError
 from gan_toolkit.files import replaced
+from gan_toolkit.generator import Generator
 from gan_toolkit.options import Field, Options
-from gan_toolkit.run import Run
+from gan_toolkit.run import CHECKPOINTS
 from gan_toolkit.scoring import Score
 
 METRICS = "metrics.json"
@@ -52,15 +55,25 @@ def write(folder: Path, record: Record) -> None:
         temporary.write_text(json.dumps(record.plain(), indent=2) + "\n", encoding="utf-8")
 
 
-def training_of(path: Path) -> Training | None:
-    """Return how a run was trained, or what a bundle says of it; None when nobody knows."""
-    if not (path / "run.json").is_file():
-        found = read(path) if path.is_dir() else None
-        return None if found is None else found.training
-    facts = Run(path).newest(lambda _: None).manifest
-    return Training(
-        steps=facts["step"],
-        seconds=round(float(facts["seconds"]), 1),
-        machine=facts.get("machine", ""),
-        versions=facts["versions"],
-    )
+def beside(model: Generator) -> Record | None:
+    """Return the record that came with a model's weights, None when it has none of its own."""
+    if model.path.name != bundle.WEIGHTS:
+        return None
+    found = read(model.path.parent)
+    signed = {score.receipt.model for score in found.scores} if found else set()
+    return found if not signed or model.sha256 in signed else None
+
+
+def training_of(model: Generator) -> Training | None:
+    """Return how a run's model was trained; None when it is of no run, or no checkpoint tells."""
+    if model.path.name != bundle.RUN_WEIGHTS:
+        return None
+    for facts in manifests(model.path.parent / CHECKPOINTS):
+        if facts["nimg"] == model.description.nimg:
+            return Training(
+                steps=facts["step"],
+                seconds=round(float(facts["seconds"]), 1),
+                machine=facts.get("machine", ""),
+                versions=facts["versions"],
+            )
+    return None

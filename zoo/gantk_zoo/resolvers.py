@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 from gan_toolkit.data import Progress
-from gan_toolkit.errors import BundleError, did_you_mean
 from gan_toolkit.references import Resolver
 from gantk_zoo import fetch, shipped
 from gantk_zoo.names import hub_name
@@ -31,7 +31,8 @@ class Shipped(Resolver):
     def resolve(self, reference: str, *, offline: bool, progress: Progress) -> Path | None:
         """Return the folder of a shipped model."""
         del offline, progress
-        found = shipped.folder(reference)
-        if found is None and (near := did_you_mean(reference, shipped.names())):
-            raise BundleError(f"No '{reference}'.{near} `gantk zoo list` shows every model.")
-        return found
+        return shipped.folder(reference)
+
+    def known(self) -> Iterable[str]:
+        """Return the names of all shipped models."""
+        return shipped.names()

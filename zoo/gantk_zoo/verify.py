@@ -17,6 +17,10 @@ TOLERANCE = 1e-3
 """Relative. The same machine gives the same digits; another may sum in another order."""
 
 
+MOST = 1_000_000
+"""Samples that are scored because a stranger's receipt says so."""
+
+
 class Check(NamedTuple):
     """One published number beside the one taken now."""
 
@@ -40,23 +44,31 @@ class Verdict(NamedTuple):
         return self.same_weights and self.same_data and all(check.matches for check in self.checks)
 
 
-def verify(path: Path, catalogue: Catalogue, progress: Progress = silent) -> Verdict:
+def verify(
+    path: Path, catalogue: Catalogue, *, data: str | None = None, progress: Progress = silent
+) -> Verdict:
     """Return the published scores of a bundle beside the same scores taken now.
 
+    `data` left out is what the model was trained on; files that it was trained on must be named.
     Raises `BundleError` when it was published without scores.
     """
     known = record.read(path.parent)
     if known is None or not known.scores:
         raise BundleError(
-            f"'{path.parent}' was published without scores, so there is nothing to verify. "
-            "`gantk evaluate` takes some."
+            f"'{path.parent}' holds no scores, so there is nothing to verify: it was published "
+            "without, or they were never fetched. `gantk evaluate` takes some."
         )
     generator = Generator(path, catalogue)
     receipt = known.scores[0].receipt
-    data = real_data(None, generator.description.recipe, catalogue)
+    if not 1 <= receipt.n <= MOST:
+        raise BundleError(
+            f"'{path.parent}' says that {receipt.n:,} samples were scored; at most {MOST:,} are "
+            "taken again. `gantk evaluate` takes scores of your own."
+        )
+    options = real_data(data, generator.description.recipe, catalogue)
     found = {
         score.name: score
-        for score in evaluate(generator, data, n=receipt.n, seed=receipt.seed, progress=progress)
+        for score in evaluate(generator, options, n=receipt.n, seed=receipt.seed, progress=progress)
     }
     return Verdict(
         same_weights=all(score.receipt.model == generator.sha256 for score in known.scores),

@@ -25,9 +25,13 @@ Samples = Annotated[int, typer.Option("-n", min=1, help="Samples that are scored
 NoScores = Annotated[bool, typer.Option("--no-scores", help="Measure nothing; needs no data.")]
 Half = Annotated[bool, typer.Option("--half", help="Store weights in 16 bits: half the size.")]
 Licence = Annotated[
-    str, typer.Option(metavar="ID", help="Licence of the weights, as the Hub says.")
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Licence of the weights, as the Hub says; left out, what it has, or mit for a run.",
+    ),
 ]
-Note = Annotated[str, typer.Option(metavar="TEXT", help="What people should know of it.")]
+Note = Annotated[str | None, typer.Option(metavar="TEXT", help="What people should know of it.")]
 
 
 def packed(model: str, out: Path, packing: Packing, plugins: Iterable[Path]) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -26,10 +28,10 @@ def publish(
     n: Samples = 10_000,
     no_scores: NoScores = False,
     half: Half = False,
-    licence: Licence = "mit",
-    note: Note = "",
+    licence: Licence = None,
+    note: Note = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Pack and list the files; ask no network.")
+        bool, typer.Option("--dry-run", help="Pack and list the files; upload nothing.")
     ] = False,
     as_json: AsJson = False,
     plugin: PluginFiles = None,
@@ -40,13 +42,15 @@ def publish(
     card before.
     """
     from gan_toolkit.cli.common import warn
-    from gantk_zoo.names import repository
+    from gantk_zoo.names import branch, repository
     from gantk_zoo.pack import Packing
+    from gantk_zoo.publish import check_login
     from gantk_zoo.publish import publish as work
 
-    packing = Packing(
-        repository(repo), data, not no_scores, n, half=half, note=note, licence=licence
-    )
+    known = repository(repo) if branch(revision) == "main" else f"{repository(repo)}@{revision}"
+    packing = Packing(known, data, not no_scores, n, half=half, note=note, licence=licence)
+    if not dry_run:
+        check_login(repo)
     with tempfile.TemporaryDirectory() as temporary:
         folder = packed(model, Path(temporary) / "bundle", packing, plugin or ())
         sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
@@ -57,10 +61,11 @@ def publish(
                 print_table(("file", "bytes"), [(k, f"{v:,}") for k, v in sizes.items()])
                 warn(f"nothing was uploaded; without --dry-run it goes to {repo}.")
             return
-        done = work(folder, repo, private=private, revision=revision)
+        say = functools.partial(print, file=sys.stderr)
+        done = work(folder, repo, private=private, revision=revision, note=say)
     if as_json:
         print_json(done._asdict())
         return
     changed = f"as {done.tag}" if done.tag else "and it was there already: no commit was made"
     print(f"{done.url}  ({changed}, commit {done.commit[:12]})")
-    print(f'gan_toolkit.load("{repo if revision == "main" else f"{repo}@{revision}"}")')
+    print(f'gan_toolkit.load("{known}")')

@@ -22,7 +22,6 @@ from gan_toolkit.cli.common import (
 from gantk_zoo.cli.common import Data, Half, Licence, NoScores, Note, Samples, packed
 
 if TYPE_CHECKING:
-    from gan_toolkit.catalogue import Catalogue
     from gantk_zoo.listing import Entry
     from gantk_zoo.names import HubName
 
@@ -49,13 +48,14 @@ def list_models(offline: Offline = False, as_json: AsJson = False) -> None:
     """
     from gantk_zoo import hub, listing
 
+    _quiet()
     entries = [*listing.of_shipped(), *listing.of_cache()]
     if not offline and not hub.offline_by_environment():
         here = {entry.name for entry in entries}
         try:
             entries += [entry for entry in listing.of_hub() if entry.name not in here]
         except hub.HubError as error:
-            warn(f"{error} Shown is what is here.")
+            warn(f"{error} Listed is what is here.")
     _print(entries, as_json=as_json)
 
 
@@ -67,7 +67,11 @@ def search(
     """Search the Hub for models of this toolkit."""
     from gantk_zoo import listing
 
-    _print(list(listing.of_hub(word)), as_json=as_json)
+    _quiet()
+    found = list(listing.of_hub(word))
+    if not found:
+        warn(f"no model of this toolkit on the Hub has '{word}' in its name.")
+    _print(found, as_json=as_json)
 
 
 @app.command()
@@ -76,11 +80,17 @@ def info(
 ) -> None:
     """Show what is known of a model: size, data, licence, scores."""
     from gan_toolkit.catalogue import Catalogue
+    from gan_toolkit.cli.display import Display
     from gan_toolkit.generator import Generator
     from gantk_zoo import record
+    from gantk_zoo.fetch import with_record
 
     catalogue = Catalogue.discover(plugin or ())
-    path = _with_record(model, catalogue, offline=offline)
+    display = Display()
+    try:
+        path = with_record(model, catalogue, offline=offline, progress=display.progress)
+    finally:
+        display.close()
     generator = Generator(path, catalogue)
     known = record.read(path.parent)
     about, spec = generator.description, generator.spec
@@ -113,10 +123,11 @@ def pull(repo: Repo, as_json: AsJson = False) -> None:
     """Fetch a model into the Hub's cache, for use without a network."""
     from gan_toolkit.cli.display import Display
     from gantk_zoo.fetch import fetch
+    from gantk_zoo.record import METRICS
 
     display = Display()
     try:
-        folder = fetch(_named(repo), offline=False, progress=display.progress)
+        folder = fetch(_named(repo), offline=False, progress=display.progress, also=(METRICS,))
     finally:
         display.close()
     if as_json:
@@ -132,6 +143,8 @@ def remove(repo: Repo, as_json: AsJson = False) -> None:
     from gantk_zoo import listing
 
     name = _named(repo)
+    if "@" in repo:
+        raise UsageError(f"All revisions go at once: `gantk zoo remove {name.repo}`.")
     found = listing.cached(name.repo)
     if found is None:
         raise UsageError(f"Nothing of '{name.repo}' is cached. `gantk zoo list --offline` lists.")
@@ -144,7 +157,11 @@ def remove(repo: Repo, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(
-    model: Model, offline: Offline = False, as_json: AsJson = False, plugin: PluginFiles = None
+    model: Model,
+    data: Data = None,
+    offline: Offline = False,
+    as_json: AsJson = False,
+    plugin: PluginFiles = None,
 ) -> None:
     """Take the published numbers of a model again and say match or differ.
 
@@ -152,13 +169,14 @@ def verify(
     """
     from gan_toolkit.catalogue import Catalogue
     from gan_toolkit.cli.display import Display
+    from gantk_zoo.fetch import with_record
     from gantk_zoo.verify import verify as work
 
     catalogue = Catalogue.discover(plugin or ())
-    path = _with_record(model, catalogue, offline=offline)
     display = Display()
     try:
-        verdict = work(path, catalogue, display.progress)
+        path = with_record(model, catalogue, offline=offline, progress=display.progress)
+        verdict = work(path, catalogue, data=data, progress=display.progress)
     finally:
         display.close()
     if as_json:
@@ -205,7 +223,7 @@ def gallery(
 
     names = models or shipped.names()
     opened = {name: open_model(name, plugin or (), offline=offline) for name in names}
-    facts = {name: model.sha256 for name, model in opened.items()}
+    facts = {Path(name).name: model.sha256 for name, model in opened.items()}  # no path travels
     save_png(sheet(opened), out, {"seed": 0, **facts})
     print(out)
 
@@ -221,16 +239,19 @@ def card(
     n: Samples = 10_000,
     no_scores: NoScores = False,
     half: Half = False,
-    licence: Licence = "mit",
-    note: Note = "",
+    licence: Licence = None,
+    note: Note = None,
     plugin: PluginFiles = None,
 ) -> None:
     """Preview the card that `gantk publish` would write, as HTML."""
     from gan_toolkit.files import replaced
+    from gantk_zoo.names import repository
     from gantk_zoo.pack import Packing
     from gantk_zoo.preview import page
 
-    packing = Packing(name, data, not no_scores, n, half=half, note=note, licence=licence)
+    packing = Packing(
+        repository(name), data, not no_scores, n, half=half, note=note, licence=licence
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = packed(model, Path(temporary) / name.rpartition("/")[2], packing, plugin or ())
         with replaced(out) as unfinished:
@@ -275,24 +296,11 @@ def import_weights(
     print(f"\n{out}")
 
 
-def _with_record(model: str, catalogue: Catalogue, *, offline: bool) -> Path:
-    """Return the weights of a model, with its record beside them where one was published."""
-    from gan_toolkit.bundle import WEIGHTS
-    from gan_toolkit.cli.display import Display
-    from gan_toolkit.references import find_model
-    from gantk_zoo.fetch import fetch
-    from gantk_zoo.names import hub_name
-    from gantk_zoo.record import METRICS
+def _quiet() -> None:
+    """Keep the client's own lines on retries out of ours, which say what became of them."""
+    import logging
 
-    display = Display()
-    name = None if Path(model).exists() else hub_name(model)
-    try:
-        if name is None:
-            return find_model(model, catalogue, offline=offline, progress=display.progress)
-        also = (METRICS,)
-        return fetch(name, offline=offline, progress=display.progress, also=also) / WEIGHTS
-    finally:
-        display.close()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
 def _named(reference: str) -> HubName:

@@ -1,0 +1,3 @@
+import gan_toolkit
+
+generator = gan_toolkit.load("you/my-digits", offline=True)
