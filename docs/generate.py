@@ -137,7 +137,8 @@ def _command(path: str, command: Any) -> Iterable[str]:  # Any: see `commands`
 
 
 def _metavar(parameter: Any) -> str:  # Any: see `commands`
-    return str(parameter.metavar or parameter.name).upper().strip("[]")
+    name = str(parameter.metavar or parameter.name).upper()
+    return name[1:-1] if name[:1] + name[-1:] == "[]" else name
 
 
 def _default(parameter: Any) -> str:  # Any: see `commands`

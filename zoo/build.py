@@ -24,7 +24,6 @@ from gantk_zoo import record, shipped
 from gantk_zoo.pack import Packing, pack
 
 HERE = Path(__file__).parent
-MODELS = HERE / "gantk_zoo" / "models"
 MOST_BYTES = 6_000_000
 """All weights together, so that the wheel stays small."""
 
@@ -54,8 +53,8 @@ def packed(name: str, model: Model, runs: Path) -> None:
     fresh = runs / f"{name}.packed"
     shutil.rmtree(fresh, ignore_errors=True)
     pack(trained(name, model, runs), fresh, Packing(name, half=model["half"], note=model["note"]))
-    shutil.rmtree(MODELS / name, ignore_errors=True)
-    shutil.move(fresh, MODELS / name)
+    shutil.rmtree(shipped.MODELS / name, ignore_errors=True)
+    shutil.move(fresh, shipped.MODELS / name)
 
 
 def table() -> str:
@@ -78,7 +77,7 @@ def table() -> str:
 
 
 def _row(name: str) -> str:
-    folder = MODELS / name
+    folder = shipped.MODELS / name
     known = record.read(folder)
     scores = known.scores if known else ()
     told = [f"{score.name} {score.value:.3g}" for score in scores]
@@ -101,10 +100,10 @@ def main() -> None:
     if unknown:
         parser.error(f"no model {', '.join(sorted(unknown))}; there are: {', '.join(models)}")
     arguments.runs.mkdir(parents=True, exist_ok=True)
-    MODELS.mkdir(exist_ok=True)
+    shipped.MODELS.mkdir(exist_ok=True)
     for name in arguments.names or models:
         packed(name, models[name], arguments.runs)
-    total = sum(file.stat().st_size for file in MODELS.glob(f"*/{WEIGHTS}"))
+    total = sum(file.stat().st_size for file in shipped.MODELS.glob(f"*/{WEIGHTS}"))
     if total > MOST_BYTES:
         sys.exit(
             f"The weights are {total:,} bytes together; at most {MOST_BYTES:,} may be shipped."

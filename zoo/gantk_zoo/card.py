@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import shlex
 import textwrap
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class Card:
 
     def _use(self) -> str:
         label = self.generator.spec.classes[-1] if self.generator.conditions else ""
-        chosen = f", labels={label!r}" if label else ""
+        chosen = f", labels={json.dumps(label, ensure_ascii=False)}" if label else ""
         option = f" --label {shlex.quote(label)}" if label else ""
         size = [16, *self.generator.spec.sample.shape]
         return f"""\
@@ -212,7 +213,8 @@ gantk train --recipe recipe.toml{self._data_option}
     def _memorisation(self) -> str:
         if self.neighbours:
             return """\
-Above: samples of seed 0. Below each: the real sample nearest to it, by squared distance of pixels.
+Upper row: samples of seed 0. Lower row: the real sample nearest to each, by squared distance of
+pixels.
 
 ![Samples over their nearest real neighbours](neighbours.png)
 """
@@ -224,7 +226,7 @@ Above: samples of seed 0. Below each: the real sample nearest to it, by squared 
         spec = self.generator.spec
         limits = [
             (
-                f"- It makes what `{_plain(spec.name)}` shows, at {self._shape()}, and nothing "
+                f"- It makes what `{_plain(spec.name)}` shows, {self._shape()}, and nothing "
                 "else; biases of those data are biases of its samples."
             ),
             "- A GAN covers its data unevenly: rare kinds of samples may be missing.",
@@ -262,7 +264,8 @@ Above: samples of seed 0. Below each: the real sample nearest to it, by squared 
             return ""
 
     def _shape(self) -> str:
-        return "×".join(map(str, self.generator.spec.sample.shape))
+        shape = self.generator.spec.sample.shape
+        return f"{shape[0]}-dimensional" if len(shape) == 1 else "×".join(map(str, shape))
 
     def _parameters(self) -> int:
         return sum(p.numel() for n in self.generator.networks.values() for p in n.parameters())

@@ -209,7 +209,7 @@ def verify(
 @app.command()
 def gallery(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]…", help="Left out, every shipped one.")
+        list[str] | None, typer.Argument(metavar="MODEL…", help="Left out, every shipped one.")
     ] = None,
     out: Out = Path("zoo.png"),
     offline: Offline = False,
