@@ -39,4 +39,10 @@ def gantk_components() -> Iterable[Component]:
             "gantk_tutorials:recipes/oreilly-mnist.toml",
             "A TensorFlow tutorial on MNIST: three optimisers, D alone first",
         ),
+        Component(
+            "recipe",
+            "oreilly-short",
+            "gantk_tutorials:recipes/oreilly-short.toml",
+            "The same networks, balanced to draw digits in half an hour of one core",
+        ),
     ]

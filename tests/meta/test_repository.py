@@ -37,6 +37,7 @@ EVERYDAY = {
     "hub",
     "modes",
     "progressive",
+    "readable",
     "ring",
     "shipped",
 }

@@ -64,7 +64,7 @@ class Fault:
     claims: int | None = None
     """A `Content-Length` that is not true."""
     swap: bytes | None = None
-    """Sent in place of the body."""
+    """Sent in place of the body, in that of a refusal too when `status` is set."""
     redirect: str = ""
     silent_s: float = 0.0
 

@@ -56,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, status: int, value: object = None, headers: Json | None = None) -> None:
         """Send JSON, or bytes as they are, unless a fault has it otherwise."""
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
-        fault = self.fault if status < 300 and self.command != "HEAD" else None
+        wanted = self.fault is not None and status == self.fault.status
+        fault = self.fault if (status < 300 or wanted) and self.command != "HEAD" else None
         if fault and fault.swap is not None:
             data = fault.swap
         length = len(data) if fault is None or fault.claims is None else fault.claims
@@ -279,6 +280,10 @@ class Handler(BaseHTTPRequestHandler):
             value = line["value"]
             if line["key"] == "file":
                 tree[value["path"]] = ("git", decoded(value["content"]))
+            elif line["key"] == "deletedFile":
+                if value["path"] not in tree:
+                    raise Refusal(404, "EntryNotFound", f"No {value['path']} to delete")
+                del tree[value["path"]]
             else:
                 tree[value["path"]] = ("lfs", value["oid"].encode())
         oid = found.commit(revision, tree, head["value"]["summary"])

@@ -102,7 +102,7 @@ def speaking(repo: str) -> Iterator[None]:
     """Turn what the client makes of an answer that is none of the Hub's into a `HubError`."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _no_hub(repo, f"{type(error).__name__}: {error}") from error
 
 
@@ -112,9 +112,10 @@ def _check(found: Listing, repo: str, revision: str) -> None:
         is_repository(found.repo)
         and is_commit(found.commit)
         and all(is_digest(file.digest) for file in found.files.values())
+        and all(isinstance(each.size, int) and each.size >= 0 for each in found.files.values())
     )
     if not sound:
-        raise _no_hub(repo, "what should be a name or a hash is none")
+        raise _no_hub(repo, "what should be a name, a hash or a size is none")
     if is_commit(revision) and found.commit != revision:
         raise _no_hub(repo, f"it answered with commit {found.commit[:12]}, not {revision[:12]}")
 

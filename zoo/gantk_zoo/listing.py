@@ -62,9 +62,11 @@ def of_hub(word: str = "") -> Iterator[Entry]:
         return list(islice(models, MOST))
 
     with hub.speaking(hub.LIBRARY):
-        found = hub.ask(listed, f"models?other={hub.LIBRARY}")
-    for info in found:
-        yield Entry(info.id, "hub", *_from_tags(info), commit=info.sha or "")
+        found = [
+            Entry(_text(info.id), "hub", *_from_tags(info), commit=_text(info.sha or ""))
+            for info in hub.ask(listed, f"models?other={hub.LIBRARY}")
+        ]
+    yield from found
 
 
 def cached(repo: str) -> Repository | None:
@@ -101,7 +103,14 @@ def _config(path: Path) -> dict[str, object]:
 
 def _from_tags(info: ModelInfo) -> tuple[str, str]:
     """Return architecture and data from the tags that our cards set: gan, ARCHITECTURE, DATA."""
-    tags = list(info.tags or ())
+    tags = [_text(tag) for tag in info.tags or ()]
     after = tags.index("gan") + 1 if "gan" in tags else len(tags)
     architecture, data, *_ = [*tags[after : after + 2], "", ""]
     return architecture, data
+
+
+def _text(word: object) -> str:
+    """Return a word of the Hub's as it is. Raises `TypeError` when it is no text."""
+    if not isinstance(word, str):
+        raise TypeError(f"{word!r} is no text")
+    return word

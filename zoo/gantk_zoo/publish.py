@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gan_toolkit.errors import UsageError
-from gantk_zoo.hub import HubError, api, ask
+from gantk_zoo.hub import TIMEOUT_S, HubError, api, ask, speaking
 from gantk_zoo.names import branch
 from gantk_zoo.pack import FILES
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
 
 class Published(NamedTuple):
@@ -39,46 +40,52 @@ def publish(
     version gets the next free tag of v1, v2 … Raises `HubError`, or `UsageError` when it would not
     be what was asked for: a tag as branch, a public repository as private one.
     """
+    branch(revision)
     check_login(repo)
     hub = api()
-    ask(lambda: hub.create_repo(repo, private=private, exist_ok=True), repo)
-    refs = ask(lambda: hub.list_repo_refs(repo), repo)
-    if branch(revision) in {tag.name for tag in refs.tags}:
-        raise UsageError(f"'{revision}' is a tag of '{repo}', and tags stay. Name a branch.")
-    if revision not in {each.name for each in refs.branches}:
-        ask(lambda: hub.create_branch(repo, branch=revision, exist_ok=True), repo)
-    before = ask(lambda: hub.model_info(repo, revision=revision), repo, revision)
     url = f"{hub.endpoint}/{repo}"
-    if private and not before.private:
-        raise UsageError(
-            f"'{repo}' is public already. Make it private at {url}/settings, or leave --private "
-            "out."
-        )
+    with speaking(repo):
+        ask(lambda: hub.create_repo(repo, private=private, exist_ok=True), repo)
+        refs = ask(lambda: hub.list_repo_refs(repo), repo)
+        if revision in {tag.name for tag in refs.tags}:
+            raise UsageError(f"'{revision}' is a tag of '{repo}', and tags stay. Name a branch.")
+        if private and not ask(lambda: hub.model_info(repo), repo).private:
+            raise UsageError(
+                f"'{repo}' is public already. Make it private at {url}/settings, or leave "
+                "--private out."
+            )
+        if revision not in {each.name for each in refs.branches}:
+            ask(lambda: hub.create_branch(repo, branch=revision, exist_ok=True), repo)
+        note(f"Uploading to {repo} …")
+        upload = functools.partial(_upload, hub, folder, repo, revision)
+        made = ask(upload, repo, revision, limited=False)  # as long as the line needs
+        versions = {tag.name: tag.target_commit for tag in refs.tags if _number(tag.name)}
+        if made.oid in versions.values():
+            return Published(repo, url, made.oid, "")
+        tag = f"v{max(map(_number, versions), default=0) + 1}"
+        ask(lambda: hub.create_tag(repo, tag=tag, revision=made.oid, exist_ok=True), repo)
+    return Published(repo, url, made.oid, tag)
+
+
+def _upload(hub: HfApi, folder: Path, repo: str, revision: str) -> CommitInfo:
+    """Make the commit; a try after one whose answer was lost finds nothing to change."""
+    before = hub.model_info(repo, revision=revision, timeout=TIMEOUT_S)
     there = {each.rfilename for each in before.siblings or ()}
-    note(f"Uploading to {repo} …")
     try:
-        made = ask(
-            lambda: hub.create_commit(
-                repo,
-                _operations(folder, there),  # afresh for each try: the client changes them
-                commit_message="Publish with gan-toolkit",
-                revision=revision,
-            ),
+        return hub.create_commit(
             repo,
-            revision,
-            limited=False,  # as long as the line needs
+            _operations(folder, there),
+            commit_message="Publish with gan-toolkit",
+            revision=revision,
         )
     except ValueError as error:
+        reason = str(error).strip()
+        if "README.md" not in reason:
+            raise
+        told = reason.splitlines()[-1].removeprefix("- ")[:200].rstrip(".")
         raise HubError(
-            f"The Hub does not take the card of '{repo}': {str(error).strip().splitlines()[0]}. "
-            "Is --licence one that it knows?"
+            f"The Hub does not take the card of '{repo}': {told}. Is --licence one that it knows?"
         ) from error
-    versions = {tag.name: tag.target_commit for tag in refs.tags if _number(tag.name)}
-    if made.oid in versions.values():
-        return Published(repo, url, made.oid, "")
-    tag = f"v{max(map(_number, versions), default=0) + 1}"
-    ask(lambda: hub.create_tag(repo, tag=tag, revision=made.oid, exist_ok=True), repo)
-    return Published(repo, url, made.oid, tag)
 
 
 def _operations(folder: Path, there: set[str]) -> list[CommitOperationAdd | CommitOperationDelete]:
@@ -95,7 +102,8 @@ def _operations(folder: Path, there: set[str]) -> list[CommitOperationAdd | Comm
 
 def check_login(repo: str) -> None:
     """Raise `HubError` when nobody is logged in, before any work is done."""
-    ask(api().whoami, repo)
+    with speaking(repo):
+        ask(api().whoami, repo)
 
 
 def _number(tag: str) -> int:
