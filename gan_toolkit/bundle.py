@@ -8,28 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tomli_w
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.catalogue import SINGLE_FILE, Catalogue
-from gan_toolkit.data import SAMPLE, DataSpec
+from gan_toolkit.description import DAMAGE, Description, parse, render
 from gan_toolkit.errors import BundleError, UnknownName
 from gan_toolkit.files import replaced, write_tensors
-from gan_toolkit.options import Field, Options, validate
-from gan_toolkit.recipe import Values
+from gan_toolkit.options import validate
 from gan_toolkit.streams import global_stream
 
-FORMAT = 1
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 RUN_WEIGHTS = "generator.safetensors"
@@ -37,14 +32,8 @@ KEY = "gantk"
 """The metadata entry that holds the description."""
 MANIFEST = "sha256"
 """The entry of `config.json` that holds the hash of the weights beside it."""
-DAMAGE = (ValueError, AttributeError, KeyError, RecursionError, TypeError, ValidationError)
-"""What reading a description that nobody wrote on purpose can raise."""
-MAX_DESCRIPTION = 2**18
-"""Characters of a description; more is refused before it is parsed."""
 MAX_HEADER = 2**23
 """Bytes of the header of a weights file."""
-MAX_SAMPLE = 2**22
-"""Numbers in one sample: an image of 1024×1024 in four channels. 64 are made at a time."""
 MAX_UNSTORED = 2**28
 """Numbers in networks that are built along with the exported ones: D, as a rule."""
 DTYPES = {
@@ -59,23 +48,6 @@ DTYPES = {
 }
 """How safetensors writes the types of tensors."""
 AGAIN = "Fetch or export the bundle again."
-
-
-class Description(Options):
-    """What `config.json` says: enough to rebuild the networks by registry name."""
-
-    format: int = Field(FORMAT, description="version of this description")
-    architecture: str = Field(description="registry name of the architecture")
-    options: dict[str, Any] = Field(description="the architecture's options")  # Any: TOML values
-    distribution: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
-        description="distribution that brings the architecture",
-    )
-    data: DataSpec = Field(description="what it was trained on, and the shape and range of samples")
-    stage: int = Field(0, ge=0, description="growth stage of the networks")
-    nimg: int = Field(0, ge=0, description="real images seen in training")
-    fraction: float = Field(1.0, ge=0, description="share of the planned run that was trained")
-    recipe: Values = Field({}, description="the recipe, without what belongs to a machine")
 
 
 def write_weights(
@@ -97,7 +69,7 @@ def write_weights(
     }
     with replaced(path) as temporary:
         # One entry only: safetensors writes several in an order that changes from run to run.
-        write_tensors(temporary, tensors, {KEY: _rendered(description)})
+        write_tensors(temporary, tensors, {KEY: render(description)})
 
 
 def halved(tensor: Tensor, name: str) -> Tensor:
@@ -192,7 +164,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Description]]:  # Any: safetensor
                     f"'{path}' holds weights but no gan-toolkit description, so nobody knows which "
                     "network they belong to. Export a run with `gantk export RUN -o DIR`."
                 )
-            yield file, _description(metadata[KEY], path)
+            yield file, parse(metadata[KEY], path)
     except (OSError, SafetensorError) as error:
         raise BundleError(f"'{path}' is no intact safetensors file: {error}. {AGAIN}") from error
 
@@ -319,41 +291,3 @@ def check_fit(expected: Mapping[str, Stored], given: Mapping[str, Stored], path:
 
 def _fits(given: str, expected: str) -> bool:
     return given == expected or (expected, given) == ("F32", "F16")
-
-
-def _rendered(description: Description) -> str:
-    return json.dumps(description.plain())
-
-
-def _description(text: str, path: Path) -> Description:
-    if len(text) > MAX_DESCRIPTION:
-        raise BundleError(
-            f"The description inside '{path}' has {len(text)} characters, more than the "
-            f"{MAX_DESCRIPTION} that one may have."
-        )
-    try:
-        values = json.loads(text, parse_constant=_refuse_constant)
-        found = values.get("format")
-        if found != FORMAT:
-            raise BundleError(
-                f"'{path}' has bundle format {found}; this gan-toolkit reads {FORMAT}. Update it."
-            )
-        return _sound(Description.model_validate(values))
-    except DAMAGE as error:
-        reason = str(error).splitlines()[0]
-        raise BundleError(f"The description inside '{path}' is damaged: {reason}.") from error
-
-
-def _sound(description: Description) -> Description:
-    """Return a description whose samples can exist. Raises `ValueError`, `KeyError`."""
-    for name, field in description.data.fields.items():
-        if any(side < 1 for side in field.shape) or math.prod(field.shape) > MAX_SAMPLE:
-            raise ValueError(f"no {name} can have the shape {list(field.shape)}")
-        if field.low is not None and field.high is not None and field.low >= field.high:
-            raise ValueError(f"no {name} lies in {field.low} … {field.high}")
-    tomli_w.dumps({SAMPLE: list(description.data.sample.shape), "recipe": description.recipe})
-    return description
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")

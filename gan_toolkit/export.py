@@ -62,7 +62,6 @@ def write_model(folder: Path, generator: Generator, *, half: bool = False) -> Ge
 def card(generator: Generator) -> str:
     """Return the model card: what it is, how to use it, where its data comes from."""
     spec, about = generator.spec, generator.description
-    parameters = sum(p.numel() for n in generator.networks.values() for p in n.parameters())
     shape = "×".join(map(str, spec.sample.shape))
     kimg = about.nimg / 1000
     trained = f"trained with gan-toolkit on {kimg:.1f} thousand real\nsamples"
@@ -73,7 +72,7 @@ def card(generator: Generator) -> str:
 
 ![Samples of seed 0](samples.png)
 
-A generator of {shape} samples, {origin}; {parameters:,} parameters.
+A generator of {shape} samples, {origin}; {generator.parameter_count:,} parameters.
 
 ```python
 import gan_toolkit

@@ -51,6 +51,11 @@ class Generator:
         """How many samples its grid shows and in how many rows; see `grid_size`."""
         return grid_size(self._architecture, self.spec)
 
+    @property
+    def parameter_count(self) -> int:
+        """Return how many numbers its networks have learned."""
+        return sum(p.numel() for net in self.networks.values() for p in net.parameters())
+
     def reread(self, path: Path) -> Generator:
         """Return the generator in another weights file, its architecture from the same plugins."""
         return Generator(path, self._catalogue)

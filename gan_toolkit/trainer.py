@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 
 from gan_toolkit import bundle
-from gan_toolkit.bundle import Description
 from gan_toolkit.checkpoint import Checkpoint, Manifest
 from gan_toolkit.data import EndlessSource, Source
+from gan_toolkit.description import Description
 from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import is_full

@@ -35,7 +35,7 @@ class Readable(Metric):
         """Return the share."""
         eye = exam.eye(READER)
         made, real = (
-            side.statistic("readable 1", eye, read) for side in (exam.fake, exam.floor[0])
+            side.statistic("readable 2", eye, read) for side in (exam.fake, exam.floor[0])
         )
         value = float(made["read"] / made["all"])
         return [
@@ -53,7 +53,7 @@ class Readable(Metric):
 
 def read(chunks: Iterable[Seen]) -> dict[str, Tensor]:
     """Return how many samples there are, `all`, and how many of them are `read`."""
-    counts = {"all": torch.zeros(()), "read": torch.zeros(())}
+    counts = {name: torch.zeros((), dtype=torch.float64) for name in ("all", "read")}
     for seen in chunks:
         assert seen.logits is not None
         sureness = seen.logits.double().softmax(1).amax(1)

@@ -221,8 +221,8 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, Any]], Any], str]
         r"generator\.2\.weight is \[3\]",
     ),
     "wrong type": (
-        lambda t, v: t.update({"generator.2.weight": t["generator.2.weight"].half()}),
-        "float16, not .* torch.float32",
+        lambda t, v: t.update({"generator.2.weight": t["generator.2.weight"].double()}),
+        "F64, not .* F32",
     ),
     "unknown architecture": (
         lambda t, v: v.update(architecture="sagan", distribution="gantk-sagan"),

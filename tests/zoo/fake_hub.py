@@ -18,6 +18,7 @@ import threading
 import urllib.parse
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
 import yaml
@@ -138,6 +139,20 @@ class FakeHub:
                 each.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue
+
+    def hold(self, name: str, folder: Path) -> str:
+        """Put the files of a folder into a repository, without a client; return the commit."""
+        repo = self.repos.setdefault(name, Repo(name, private=False))
+        tree: Tree = dict(repo.tree("main"))
+        for file in folder.iterdir():
+            content = file.read_bytes()
+            if file.name.endswith(LFS_SUFFIXES):
+                sha256 = hashlib.sha256(content).hexdigest()
+                self.lfs[sha256] = content
+                tree[file.name] = ("lfs", sha256.encode())
+            else:
+                tree[file.name] = ("git", content)
+        return repo.commit("main", tree, f"files of {folder.name}")
 
     def asked(self, method: str = "") -> list[str]:
         """Return the paths asked for so far, by one method or any."""

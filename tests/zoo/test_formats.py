@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import gan_toolkit
-from gan_toolkit import bundle
+from gan_toolkit.description import FORMAT
 
 HERE = Path(__file__).parent
 FIRST = HERE / "v1"
@@ -29,6 +29,6 @@ def test_a_frozen_bundle_of_the_first_format_loads_and_makes_the_samples_that_it
     torch.testing.assert_close(made, wanted, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("version", range(1, bundle.FORMAT + 1))
+@pytest.mark.parametrize("version", range(1, FORMAT + 1))
 def test_every_format_up_to_this_one_has_a_frozen_bundle(version: int) -> None:
     assert gan_toolkit.load(HERE / f"v{version}").description.format == version

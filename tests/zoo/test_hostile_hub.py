@@ -15,7 +15,6 @@ from gan_toolkit import bundle
 from gantk_zoo import fetch
 from gantk_zoo import hub as hub_module
 from gantk_zoo.hub import HubError, Unreachable
-from gantk_zoo.publish import publish
 
 NAME = "owner/digits"
 INFO, CONFIG, WEIGHTS = r"GET /api/models/", r"GET .*/config\.json", r"GET /cdn/"
@@ -25,8 +24,7 @@ ALWAYS = 99
 @pytest.fixture(autouse=True)
 def _published(hub: FakeHub, packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_owner")
-    publish(packed, NAME)
-    hub.log.clear()
+    hub.hold(NAME, packed)
 
 
 def loads_rightly(packed: Path) -> bool:
@@ -58,17 +56,22 @@ def cached_files() -> list[str]:
         Fault(CONFIG, status=502),
         Fault(WEIGHTS, status=503, times=2),
         Fault(WEIGHTS, status=429, headers={"Retry-After": "0"}),
-        Fault(WEIGHTS, swap=b"something else", times=1),
     ],
     ids=str,
 )
 def test_what_passes_is_waited_out(hub: FakeHub, packed: Path, fault: Fault) -> None:
     hub.faults.append(fault)
-    if fault.swap is None:
-        assert loads_rightly(packed)
-        return
-    with pytest.raises(HubError):
+    assert loads_rightly(packed)
+    assert fault.times == 0, "it did happen"
+
+
+def test_something_else_that_was_sent_once_is_refused_and_the_next_load_is_right(
+    hub: FakeHub, packed: Path
+) -> None:
+    hub.faults.append(Fault(WEIGHTS, swap=b"something else"))
+    with pytest.raises(HubError, match="could not be downloaded"):
         gan_toolkit.load(NAME)
+    assert bundle.WEIGHTS not in cached_files()
     assert loads_rightly(packed)
 
 
@@ -85,6 +88,10 @@ def test_what_passes_is_waited_out(hub: FakeHub, packed: Path, fault: Fault) -> 
         (Fault(CONFIG, ALWAYS, claims=10**15), "it offers 1000000000000000 bytes"),
         (Fault(INFO, ALWAYS, status=503), "in trouble"),
         (Fault(INFO, ALWAYS, status=429, headers={"Retry-After": "900"}), "Wait 900 s"),
+        (
+            Fault(INFO, ALWAYS, 418, headers={"X-Error-Message": " "}, swap=b'{"error": "\\n"}'),
+            "The Hub refused what was asked",
+        ),
         (Fault(INFO, ALWAYS, cut=50), "did not answer"),
         (Fault(INFO, ALWAYS, swap=b"<html>log in</html>"), "does not speak as the Hub does"),
         (Fault(INFO, ALWAYS, swap=b"[1, 2]"), "does not speak as the Hub does"),
@@ -147,6 +154,33 @@ def test_a_hub_that_accepts_and_says_nothing_is_asked_once_and_given_up(
         gan_toolkit.load(NAME)
     time.sleep(1.0)
     assert hub.asked().count(f"/api/models/{NAME}/revision/main?blobs=true") <= 1
+
+
+def test_a_silent_question_for_access_is_given_up_within_the_deadline(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "DEADLINE_S", 0.3)
+    hub.repos[NAME].gated = "auto"
+    hub.faults.append(Fault(r"GET .*/auth-check", ALWAYS, silent_s=2.0))
+    begun = time.monotonic()
+    with pytest.raises(Unreachable, match=r"no whole answer within 0\.3 s"):
+        gan_toolkit.load(NAME)
+    assert time.monotonic() - begun < 1.5
+
+
+@pytest.mark.parametrize("where", [INFO, CONFIG, WEIGHTS])
+@pytest.mark.parametrize("wait", ["6", "10", "900", "9" * 500])
+def test_no_pause_that_a_hub_asks_for_is_longer_than_our_patience(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch, where: str, wait: str
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    hub.faults.append(Fault(where, ALWAYS, status=429, headers={"Retry-After": wait}))
+    with pytest.raises(HubError):
+        gan_toolkit.load(NAME)
+    patience = hub_module.PATIENCE_S
+    waited = [min(float(wait) * 2**attempt, patience) for attempt in range(2)]
+    assert pauses == waited or (pauses == [] and float(wait) > patience)
 
 
 def test_a_dead_hub_is_told_after_three_knocks_and_not_after_many(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -28,10 +29,8 @@ Gantk = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(autouse=True)
-def _published(hub: FakeHub, packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_owner")
-    publish(packed, NAME)
-    hub.log.clear()
+def _published(hub: FakeHub, packed: Path) -> None:
+    hub.hold(NAME, packed)
 
 
 def truth(hub: FakeHub, revision: str = "main") -> Json:
@@ -108,11 +107,9 @@ def test_a_commit_that_was_asked_for_is_never_answered_with_another(
     hub: FakeHub, packed: Path, tmp_path: Path
 ) -> None:
     first = truth(hub)["sha"]
-    (tmp_path / "other").mkdir()
-    for file in packed.iterdir():
-        (tmp_path / "other" / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(packed, tmp_path / "other")
     (tmp_path / "other" / "README.md").write_text("---\nlicense: mit\n---\nOther.\n", "utf-8")
-    publish(tmp_path / "other", NAME)
+    hub.hold(NAME, tmp_path / "other")
     lie(hub, truth(hub))
     assert gan_toolkit.load(NAME).architecture == "cdcgan", "a branch may mean anything"
     with pytest.raises(HubError, match=f"it answered with commit .*, not {first[:12]}"):
@@ -227,8 +224,13 @@ PAGE = b"<html>log in</html>"
     ],
 )
 def test_publishing_through_a_portal_is_one_message(
-    hub: FakeHub, packed: Path, where: str, answer: bytes
+    hub: FakeHub,
+    packed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    answer: bytes,
 ) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_owner")
     hub.faults.append(Fault(where, ALWAYS, swap=answer))
     with pytest.raises(HubError, match="does not speak as the Hub does"):
         publish(packed, "owner/new")

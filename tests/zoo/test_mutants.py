@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mutants
 import pytest
 
 from gan_toolkit.bundle import MAX_UNSTORED
 from gan_toolkit.export import export_bundle
 
-SCRIPT = Path(__file__).parent / "mutants.py"
+SCRIPT = Path(mutants.__file__)
 
 
 def outcome(bundle: Path) -> dict[str, Any]:
@@ -31,7 +32,8 @@ def test_no_damaged_or_hostile_bundle_surprises_hangs_unpickles_or_allocates_wit
     found = outcome(bundle)
 
     assert found["surprises"] == []
-    assert found["tried"] >= 2000
+    assert found["tried"] == sum(mutants.WAYS.values()) >= 2000
+    assert found["loaded"] + found["refused"] == found["tried"]
     assert found["loaded"] > 400, "mutants that nothing refuses must load: a flipped weight, say"
     assert found["refused"] > 400
     assert found["grown_kib"] * 1024 < 4 * MAX_UNSTORED

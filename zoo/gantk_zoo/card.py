@@ -110,13 +110,16 @@ class Card:
             + _wrapped(
                 f"A generator of {self._shape()} samples{labelled}, architecture "
                 f"`{about.architecture}`, on `{_plain(spec.name)}`, {by}.{asked} "
-                f"{self._parameters():,} parameters. {_plain(self.record.note)}"
+                f"{self.generator.parameter_count:,} parameters. {_plain(self.record.note)}"
             )
             + "\n"
         )
 
     def _use(self) -> str:
-        label = self.generator.spec.classes[-1] if self.generator.conditions else ""
+        classes = self.generator.spec.classes
+        label = classes[-1] if self.generator.conditions and classes else ""
+        if not label.isprintable():  # a line break would end the block of code: its number does too
+            label = str(len(classes) - 1)
         chosen = f", labels={json.dumps(label, ensure_ascii=False)}" if label else ""
         option = f" --label {shlex.quote(label)}" if label else ""
         size = [16, *self.generator.spec.sample.shape]
@@ -172,8 +175,8 @@ Sample i of a seed is always the same. The weights are safetensors; no code is l
         seen = f"{about.nimg / 1000:,.0f} thousand real samples"
         told = f"It saw {seen}, {100 * about.fraction:.0f} % of the run that its recipe plans."
         if training is not None:
-            machine = f" on {training.machine}" if training.machine else ""
-            versions = ", ".join(f"{name} {one}" for name, one in training.versions.items())
+            machine = f" on {_plain(training.machine)}" if training.machine else ""
+            versions = _plain(", ".join(f"{name} {one}" for name, one in training.versions.items()))
             told = (
                 f"{training.steps:,} steps in {training.seconds / 60:.0f} minutes of wall time"
                 f"{machine}, {versions}. {told}"
@@ -207,7 +210,7 @@ gantk train --recipe recipe.toml{self._data_option}
 | source | {_plain(spec.source) or "not stated"} |
 | licence of the data | {_plain(spec.licence) or "not stated"} |
 | licence of these weights | {_plain(self.record.licence)} |
-| fingerprint | `{spec.fingerprint[:16] or "none: it is drawn afresh"}` |
+| fingerprint | `{_plain(spec.fingerprint[:16]) or "none: it is drawn afresh"}` |
 """
 
     def _memorisation(self) -> str:
@@ -266,9 +269,6 @@ pixels.
     def _shape(self) -> str:
         shape = self.generator.spec.sample.shape
         return f"{shape[0]}-dimensional" if len(shape) == 1 else "×".join(map(str, shape))
-
-    def _parameters(self) -> int:
-        return sum(p.numel() for n in self.generator.networks.values() for p in n.parameters())
 
 
 def _plain(text: str) -> str:

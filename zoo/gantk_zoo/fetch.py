@@ -12,6 +12,7 @@ from urllib.parse import quote
 from gan_toolkit import bundle, download
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress, silent
+from gan_toolkit.description import DAMAGE
 from gan_toolkit.errors import DataError
 from gan_toolkit.references import find_model
 from gantk_zoo import hub, record
@@ -144,7 +145,7 @@ def _check_config(name: HubName, found: Listing, config: Path) -> None:
     try:
         values = json.loads(config.read_text(encoding="utf-8"))
         ours = {"format", "architecture", "data"} <= set(values)
-    except bundle.DAMAGE:
+    except DAMAGE:
         ours = False
     if not ours:
         raise _no_model(name, found, f"its {bundle.CONFIG} was written by something else")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_toolkit.generator import Generator
@@ -22,7 +24,8 @@ def sheet(models: dict[str, Generator]) -> Image.Image:
     for name, model in models.items():
         spec = model.spec
         shape = "×".join(map(str, spec.sample.shape))
-        told = f"{name}   {model.architecture} on {spec.name}, {shape}"
+        plain = Path(name).name if Path(name).exists() else name  # a picture tells no path
+        told = f"{plain}   {model.architecture} on {spec.name}, {shape}"
         draw.text((MARGIN, top), told, fill="black", font=font)
         top += CAPTION + MARGIN
         for column, image in enumerate(_images(model)):

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from gan_toolkit import bundle, export
-from gan_toolkit.bundle import Description
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import SAMPLE, DataSpec, FieldSpec
+from gan_toolkit.description import Description
 from gan_toolkit.errors import BundleError, UsageError
 from gan_toolkit.files import new_folder
 from gan_toolkit.generator import Generator

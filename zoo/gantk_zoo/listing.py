@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gan_toolkit import bundle
+from gan_toolkit.description import DAMAGE
 from gantk_zoo import hub, shipped
 from gantk_zoo.cache import Repository, repositories
 
@@ -64,7 +65,10 @@ def of_hub(word: str = "") -> Iterator[Entry]:
     with hub.speaking(hub.LIBRARY):
         found = [
             Entry(_text(info.id), "hub", *_from_tags(info), commit=_text(info.sha or ""))
-            for info in hub.ask(listed, f"models?other={hub.LIBRARY}")
+            for info in hub.ask(
+                lambda: hub.within(hub.TIMEOUT_S, listed),  # the client tries for half a minute
+                f"models tagged {hub.LIBRARY}",
+            )
         ]
     yield from found
 
@@ -96,7 +100,7 @@ def _config(path: Path) -> dict[str, object]:
     """Return what a `config.json` says; nothing when it is another tool's or damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, *bundle.DAMAGE):
+    except (OSError, *DAMAGE):
         return {}
     return values if isinstance(values, dict) and "format" in values else {}
 

@@ -18,6 +18,9 @@ pre { background: #f4f4f4; padding: .7rem; overflow-x: auto; }
        pre { background: #222; } th, td { border-color: #555; } a { color: #8ab4f8; } }
 """
 
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""What a browser may do for the page: show it. A card may hold words of a stranger."""
+
 
 def page(folder: Path) -> str:
     """Return the page of a packed bundle, its pictures inside; it needs no network."""
@@ -26,9 +29,12 @@ def page(folder: Path) -> str:
     text = (folder / "README.md").read_text(encoding="utf-8")
     _, front, body = text.split("---\n", 2)
     shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
-    shown = re.sub(r'src="([\w.-]+\.png)"', lambda m: f'src="{_inline(folder / m[1])}"', shown)
+    for name in {*re.findall(r'src="([\w.-]+\.png)"', shown)}:
+        if (folder / name).is_file():
+            shown = shown.replace(f'src="{name}"', f'src="{_inline(folder / name)}"')
     return (
         "<!doctype html>\n<html lang=en><meta charset=utf-8>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name=viewport content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(folder.name)}</title>\n<style>{STYLE}</style>\n<body>\n"
         f"<details><summary>Front matter</summary><pre>{html.escape(front)}</pre></details>\n"

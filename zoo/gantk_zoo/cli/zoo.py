@@ -101,7 +101,7 @@ def info(
         "data": spec.name,
         "shape": list(spec.sample.shape),
         "classes": list(spec.classes),
-        "parameters": sum(p.numel() for n in generator.networks.values() for p in n.parameters()),
+        "parameters": generator.parameter_count,
         "bytes": generator.path.stat().st_size,
         "kimg": about.nimg / 1000,
         "licence": known.licence if known else "not stated",
@@ -300,7 +300,9 @@ def _quiet() -> None:
     """Keep the client's own lines on retries out of ours, which say what became of them."""
     import logging
 
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    from huggingface_hub.utils.logging import get_logger
+
+    get_logger("huggingface_hub").setLevel(logging.ERROR)
 
 
 def _named(reference: str) -> HubName:
