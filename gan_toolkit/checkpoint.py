@@ -114,7 +114,7 @@ def owner(folder: Path) -> str:
 def manifests(folder: Path) -> Iterator[Manifest]:
     """Yield what the intact manifests of a folder say, newest first; nothing is moved for it."""
     for path in reversed(list(listed(folder))):
-        with suppress(CheckpointError):
+        with suppress(CheckpointError, RunError):
             yield _manifest(path)
 
 

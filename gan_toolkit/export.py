@@ -21,6 +21,11 @@ from gan_toolkit.files import new_folder
 from gan_toolkit.generator import Generator, load
 from gan_toolkit.pictures import picture, save_png
 
+RECIPE_TOLD = """\
+`recipe.toml` is the recipe without what belongs to a machine: where the data lies, what it ran on.
+`gantk train --recipe recipe.toml --data DATA` trains it again on your copy of the data.
+"""
+
 
 def export_bundle(
     reference: str | Path,
@@ -66,6 +71,7 @@ def card(generator: Generator) -> str:
     kimg = about.nimg / 1000
     trained = f"trained with gan-toolkit on {kimg:.1f} thousand real\nsamples"
     origin = trained if about.recipe else "weights of another tool"
+    again = RECIPE_TOLD if about.recipe else ""
     labelled = f", {len(spec.classes)} classes" if spec.classes else ""
     return f"""\
 # {about.architecture} on {spec.name}
@@ -92,7 +98,5 @@ distribution `{about.distribution}`; no code is loaded from this folder.
 | data licence | {spec.licence or "not stated"} |
 | data fingerprint | `{spec.fingerprint[:16]}` |
 
-`recipe.toml` is the recipe without what belongs to a machine: where the data lies, what it ran on.
-`gantk train --recipe recipe.toml --data DATA` trains it again on your copy of the data. No score
-was measured for this bundle.
+{again}No score was measured for this bundle.
 """
