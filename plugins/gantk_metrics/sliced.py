@@ -63,17 +63,19 @@ class SlicedWasserstein(Metric):
 
 
 def patches(side: Side, n: int, seed: int) -> dict[int, Tensor]:
-    """Return the patches of the first `n` images, [n · PATCHES, C · 49], by side of their level."""
+    """Return the patches of `n` images, [n · PATCHES, C · 49], by side of their level.
+
+    The images are spread evenly over the side, which may be sorted by class.
+    """
     taken: dict[int, list[Tensor]] = {}
-    done = 0
+    chosen = torch.arange(n) * side.n // n  # ascending, none twice
+    first = 0
     for batch in side.chunks():
-        images = batch[SAMPLE][: n - done]
-        for level, maps in pyramid(images).items():
-            dice = stream(seed, "swd patches", side.name, level, done)
+        rows = chosen[(chosen >= first) & (chosen < first + len(batch[SAMPLE]))] - first
+        for level, maps in pyramid(batch[SAMPLE][rows]).items():
+            dice = stream(seed, "swd patches", side.name, level, first)
             taken.setdefault(level, []).append(cut(maps, dice))
-        done += len(images)
-        if done == n:
-            break
+        first += len(batch[SAMPLE])
     return {level: normalised(torch.cat(rows)) for level, rows in taken.items()}
 
 

@@ -130,6 +130,13 @@ def test_patches_do_not_hang_on_more_images_than_are_asked_for() -> None:
     assert found.shape == (600 * PATCHES, PATCH * PATCH)
 
 
+def test_real_images_that_are_sorted_by_class_are_seen_evenly() -> None:
+    kinds = torch.cat([images(2000, side=16), -images(2000, side=16).square()])  # one, then another
+    mixed = kinds[torch.randperm(4000, generator=stream(0, "mixed"))]
+    score = swd(mixed[:500], kinds)
+    assert score.value < 0.03 < swd(kinds[:500], kinds).value
+
+
 def test_points_are_refused() -> None:
     with pytest.raises(UsageError, match="swd judges images"):
         evaluate(noise(100, 2), noise(100, 2), metrics=["swd"], n=100)

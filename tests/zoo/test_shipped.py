@@ -23,7 +23,9 @@ from gantk_zoo.verify import verify
 ROOT = Path(__file__).parents[2]
 NAMES = shipped.names()
 MODELS = tomllib.loads((ROOT / "zoo" / "models.toml").read_text(encoding="utf-8"))
-DIGITS = [name for name in NAMES if name.startswith("mnist-")]
+SHORT = {"mnist-oreilly"}
+"""Trained for less than it needs: its card says how far it got."""
+DIGITS = [name for name in NAMES if name.startswith("mnist-") and name not in SHORT]
 MOST_BYTES = 6_000_000
 
 

@@ -23,7 +23,7 @@ def sheet(models: dict[str, Generator]) -> Image.Image:
     top = MARGIN
     for name, model in models.items():
         spec = model.spec
-        shape = "×".join(map(str, spec.sample.shape))
+        shape = "x".join(map(str, spec.sample.shape[1:])) or "points"  # the font has no ×
         plain = Path(name).name if Path(name).exists() else name  # a picture tells no path
         told = f"{plain}   {model.architecture} on {spec.name}, {shape}"
         draw.text((MARGIN, top), told, fill="black", font=font)
