@@ -43,6 +43,6 @@ def gantk_components() -> Iterable[Component]:
             "recipe",
             "oreilly-short",
             "gantk_tutorials:recipes/oreilly-short.toml",
-            "The same networks, balanced to draw digits in half an hour of one core",
+            "The same networks, balanced to draw digits in under an hour of one core",
         ),
     ]
