@@ -91,6 +91,10 @@ class Catalogue:
         """Return the names of one kind, sorted."""
         return sorted(name for claimed, name in self._claims if claimed == kind)
 
+    def path_openers(self) -> list[str]:
+        """Return the names of the data sets that open a path of the user's, sorted."""
+        return [component.name for component, _ in self.components("data") if component.opens_paths]
+
     def components(self, kind: str | None = None) -> Iterator[tuple[Component, Plugin]]:
         """Yield every component with its plugin, by kind in their usual order, then by name."""
         order: dict[str, int] = {known: place for place, known in enumerate(KINDS)}

@@ -60,7 +60,7 @@ def _entry_for(asked: str, entries: Sequence[object], catalogue: Catalogue) -> V
 
     if asked in catalogue.names("data"):
         return entry(asked)
-    openers = [c.name for c, _ in catalogue.components("data") if c.opens_paths]
+    openers = catalogue.path_openers()
     if openers and (Path(asked).exists() or any(mark in asked for mark in "/\\.")):
         return {**entry(openers[0]), "path": asked}
     raise UnknownName(

@@ -95,7 +95,7 @@ def _refuse_unknown(trained_on: object, catalogue: Catalogue) -> None:
         reason = "The model does not say what it was trained on"
     elif name not in catalogue.names("data"):
         reason = f"It was trained on '{name}', which no installed plugin brings"
-    elif any(c.name == name and c.opens_paths for c, _ in catalogue.components("data")):
+    elif name in catalogue.path_openers():
         reason = "It was trained on files, and a model does not keep where they lay"
     else:
         return

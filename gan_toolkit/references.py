@@ -45,27 +45,29 @@ def find_model(
 
     Raises `BundleError` when it is no path and no installed resolver answers.
     """
-    if isinstance(reference, Path) or _is_here(reference):
+    if is_here(reference):
         return bundle.locate(reference)
+    name = str(reference)
     forms: list[str] = []
     known: list[str] = []
-    for name in catalogue.names("resolver"):
-        resolver = catalogue.load("resolver", name)()
+    for kind in catalogue.names("resolver"):
+        resolver = catalogue.load("resolver", kind)()
         assert isinstance(resolver, Resolver)
-        found = resolver.resolve(reference, offline=offline, progress=progress)
+        found = resolver.resolve(name, offline=offline, progress=progress)
         if found is not None:
             return bundle.locate(found)
         forms.append(resolver.forms)
         known += resolver.known()
     named = "".join(f", {form}" for form in forms)
     raise BundleError(
-        f"No '{reference}'.{did_you_mean(reference, known)} A model is a run folder, a bundle "
+        f"No '{reference}'.{did_you_mean(name, known)} A model is a run folder, a bundle "
         f"folder, a .safetensors file{named}."
     )
 
 
-def _is_here(reference: str) -> bool:
+def is_here(reference: str | Path) -> bool:
+    """Return whether a reference means a path, which comes before any name."""
     try:
-        return Path(reference).exists()
+        return isinstance(reference, Path) or Path(reference).exists()
     except (OSError, ValueError):  # no path can be so long, or hold such a character
         return False

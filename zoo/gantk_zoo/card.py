@@ -68,8 +68,7 @@ class Card:
     @property
     def _data_option(self) -> str:
         """What commands add for data that a model does not keep the place of."""
-        name = self.generator.spec.name
-        opens = any(c.name == name and c.opens_paths for c, _ in self.catalogue.components("data"))
+        opens = self.generator.spec.name in self.catalogue.path_openers()
         return " --data DATA" if opens else ""
 
     def _front(self) -> str:

@@ -14,7 +14,7 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress, silent
 from gan_toolkit.description import DAMAGE
 from gan_toolkit.errors import DataError
-from gan_toolkit.references import find_model
+from gan_toolkit.references import find_model, is_here
 from gantk_zoo import hub, record
 from gantk_zoo.cache import Repository, git_sha1
 from gantk_zoo.hub import HubError, Listing, RemoteFile, Unreachable
@@ -73,8 +73,8 @@ def with_record(
     progress: Progress = silent,
 ) -> Path:
     """Return the weights that a reference means, as `find_model`; a Hub's bring their record."""
-    name = None if isinstance(reference, Path) else hub_name(reference)
-    if name is None or Path(str(reference)).exists():
+    name = None if is_here(reference) else hub_name(str(reference))
+    if name is None:
         return find_model(reference, catalogue, offline=offline, progress=progress)
     folder = fetch(name, offline=offline, progress=progress, also=(record.METRICS,))
     return folder / bundle.WEIGHTS
