@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,7 +19,8 @@ import pluggy
 
 from gan_toolkit import hookspecs
 from gan_toolkit.errors import PluginError, UnknownName, UsageError
-from gan_toolkit.plugin import KINDS, PROJECT, Component
+from gan_toolkit.plugin import API_VERSION, COMMANDS, FILE_PREFIX, KINDS, PROJECT, Component
+from gan_toolkit.switches import disabled
 
 SINGLE_FILE = "single file"
 """What stands for the distribution of a plugin that was named with `--plugin`."""
@@ -34,8 +36,14 @@ class Plugin:
     distribution: str
     version: str
     file: str
+    module: str = ""
+    """The import name of its module; empty for a single file."""
     components: tuple[Component, ...] = ()
+    commands: tuple[metadata.EntryPoint, ...] = ()
+    """The verbs that its package adds below `gantk`."""
     problem: str = ""
+    failed: bool = False
+    """Whether it is left out for its problem."""
 
     @property
     def label(self) -> str:
@@ -46,8 +54,10 @@ class Plugin:
 class Catalogue:
     """Every component of every installed plugin, by kind and name."""
 
-    def __init__(self, plugins: Iterable[Plugin]) -> None:
+    def __init__(self, plugins: Iterable[Plugin], disabled: Iterable[Plugin] = ()) -> None:
         self.plugins = tuple(plugins)
+        self.disabled = tuple(disabled)
+        """Those that are left out unasked: nothing of theirs was imported."""
         self._claims: dict[tuple[str, str], list[tuple[Component, Plugin]]] = {}
         for plugin in self.plugins:
             for component in plugin.components:
@@ -58,7 +68,7 @@ class Catalogue:
     def discover(cls, files: Iterable[str | Path] = ()) -> Catalogue:
         """Build a catalogue from the entry-point group `gantk` and from single-file plugins.
 
-        `GANTK_DISABLE_PLUGINS=a,b` leaves those out; `GANTK_TRACE=1` traces hook calls to stderr.
+        Disabled plugins are left out (`switches`); `GANTK_TRACE=1` traces hook calls to stderr.
         An installed plugin that fails is one of `problems` and the rest go on; a file was asked
         for, so its failure raises `PluginError`.
         """
@@ -67,13 +77,12 @@ class Catalogue:
         if os.environ.get("GANTK_TRACE"):
             manager.trace.root.setwriter(functools.partial(print, end="", file=sys.stderr))
             manager.enable_tracing()
-        blocked = {name.strip() for name in os.environ.get("GANTK_DISABLE_PLUGINS", "").split(",")}
-        plugins = [
-            _ask(manager, plugin, load)
-            for plugin, load in [*_installed(), *_from_files(files)]
-            if plugin.name not in blocked
-        ]
-        return cls(plugins)
+        blocked = disabled()
+        found = [*_installed(), *_from_files(files)]
+        return cls(
+            [_ask(manager, plugin, load) for plugin, load in found if plugin.name not in blocked],
+            [plugin for plugin, _ in found if plugin.name in blocked],
+        )
 
     @property
     def problems(self) -> list[str]:
@@ -125,8 +134,12 @@ class Catalogue:
         return next((c.name for c, _ in self.components(kind) if c.default), None)
 
     def load(self, kind: str, name: str) -> type:
-        """Import and return the class behind a name. Raises `PluginError` naming the plugin."""
+        """Import and return the class behind a name. Raises `PluginError` naming the plugin.
+
+        One that its plugin is about to drop warns of that, `FutureWarning`.
+        """
         component, plugin = self.find(kind, name)
+        _warn_if_deprecated(component, plugin)
         if isinstance(component.target, type):
             return component.target
         try:
@@ -138,8 +151,9 @@ class Catalogue:
             ) from error
 
     def recipe_text(self, name: str) -> str:
-        """Return the TOML text of a shipped recipe."""
+        """Return the TOML text of a shipped recipe. Warns as `load` does."""
         component, plugin = self.find("recipe", name)
+        _warn_if_deprecated(component, plugin)
         try:
             return _text_at(str(component.target))
         except (OSError, ImportError, ValueError) as error:
@@ -154,13 +168,24 @@ Loader = functools.partial[ModuleType]
 
 def _installed() -> Iterator[tuple[Plugin, Loader]]:
     seen = set()
+    verbs: dict[str, tuple[metadata.EntryPoint, ...]] = {}
+    for point in sorted(metadata.entry_points(group=COMMANDS), key=lambda point: point.name):
+        package = point.module.partition(".")[0]
+        verbs[package] = (*verbs.get(package, ()), point)
     for point in sorted(metadata.entry_points(group=PROJECT), key=lambda point: point.name):
         owner = point.dist.name if point.dist else "unknown distribution"
         if (owner, point.name, point.value) in seen:  # an editable install is listed twice
             continue
         seen.add((owner, point.name, point.value))
         version = point.dist.version if point.dist else ""
-        plugin = Plugin(point.name, owner, version, point.value)
+        plugin = Plugin(
+            point.name,
+            owner,
+            version,
+            point.value,
+            point.module,
+            commands=verbs.get(point.module.partition(".")[0], ()),
+        )
         yield plugin, functools.partial(point.load)
 
 
@@ -174,7 +199,7 @@ def _from_files(files: Iterable[str | Path]) -> Iterator[tuple[Plugin, Loader]]:
 
 
 def _import_file(path: Path) -> ModuleType:
-    name = f"gantk_plugin_{path.stem}"
+    name = f"{FILE_PREFIX}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
@@ -190,6 +215,7 @@ def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
     name = f"{plugin.distribution}:{plugin.name}:{plugin.file}"
     try:
         module = load()
+        _hold_to_version(module)
         manager.register(module, name=name)
         components = _answers(manager, module)
     except (Exception, SystemExit) as error:  # whatever a plugin raises, the rest go on
@@ -199,7 +225,7 @@ def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
                 f"Plugin file '{plugin.file}' fails: {_reason(error)}. GANTK_DEBUG=1 shows where."
             ) from error
         problem = f"it failed to load and is left out: {_reason(error)}."
-        return dataclasses.replace(plugin, problem=problem)
+        return dataclasses.replace(plugin, problem=problem, failed=True)
     file = str(getattr(module, "__file__", plugin.file))
     dragged = sorted(heavy for heavy in light if heavy in sys.modules)
     blame = (
@@ -209,6 +235,17 @@ def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
         else ""
     )
     return dataclasses.replace(plugin, file=file, components=components, problem=blame)
+
+
+def _hold_to_version(module: ModuleType) -> None:
+    """Raise unless a plugin was written for this version of the interface, or says none."""
+    written_for = getattr(module, "GANTK_API", API_VERSION)
+    if written_for != API_VERSION:
+        newer = isinstance(written_for, int) and written_for > API_VERSION
+        raise TypeError(
+            f"GANTK_API = {written_for!r}, but this gan-toolkit has version {API_VERSION} of the "
+            f"plugin interface; install a newer {'gan-toolkit' if newer else 'plugin'}"
+        )
 
 
 def _answers(manager: pluggy.PluginManager, module: ModuleType) -> tuple[Component, ...]:
@@ -242,6 +279,13 @@ def _text_at(target: str) -> str:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no package {package}")
     return Path(spec.origin).parent.joinpath(file).read_text(encoding="utf-8")
+
+
+def _warn_if_deprecated(component: Component, plugin: Plugin) -> None:
+    """Warn whoever called the catalogue of a component that its plugin is about to drop."""
+    if component.deprecated:
+        going = f"The {component.kind} '{component.name}' of plugin {plugin.label} is deprecated"
+        warnings.warn(f"{going}: {component.deprecated}", FutureWarning, stacklevel=3)
 
 
 def _reason(error: BaseException) -> str:

@@ -38,7 +38,8 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
         known = sorted(known)
-        listing = f"See `gantk list {kind}`." if known else f"No {kind} is installed."
+        where = "gantk plugins" if kind == "plugin" else f"gantk list {kind}"
+        listing = f"See `{where}`." if known else f"No {kind} is installed."
         said = f"No {kind} '{name}'.{did_you_mean(name, known)}"
         super().__init__(" ".join(filter(None, [said, hint, listing])))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.choice import choose_data
 from gan_toolkit.data import DataSet, Progress, silent
@@ -20,6 +21,7 @@ from gan_toolkit.sides import Judged, Rows, examined
 from gan_toolkit.tensors import TensorData
 
 
+@blaming()
 def evaluate(
     model: str | Path | Generator | Rows,
     data: str | DataSet | Rows | None = None,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gan_toolkit import bundle
 from gan_toolkit.architecture import Scalars
+from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import LABEL, Batch, DataSpec, Progress, silent
 from gan_toolkit.errors import UsageError
@@ -66,6 +67,7 @@ class Generator:
             network.to(device)
         return self
 
+    @blaming()
     def sample(
         self,
         n: int,
@@ -149,6 +151,7 @@ class Generator:
         return to_images(self.sample(n, seed=seed, labels=labels), self.spec.sample)
 
 
+@blaming()
 def load(
     reference: str | Path,
     *,

@@ -23,6 +23,15 @@ def cache_folder() -> Path:
     return user_cache_path("gantk", appauthor=False)
 
 
+def config_folder() -> Path:
+    """Return the folder for what the user decided for good; `GANTK_CONFIG` overrides it."""
+    if override := os.environ.get("GANTK_CONFIG"):
+        return Path(override).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("gantk", appauthor=False)
+
+
 def data_folder() -> Path | None:
     """Return the user's own data folder, `GANTK_DATA`, where data sets are looked up first."""
     folder = os.environ.get("GANTK_DATA")

@@ -4,6 +4,8 @@ A plugin is a module named in the entry-point group `gantk`. It answers one hook
 
     from gan_toolkit import Component, hookimpl
 
+    GANTK_API = 1  # the version of this interface that it was written for
+
     @hookimpl
     def gantk_components():
         return [Component("architecture", "my-arch", "my_pkg.networks:MyArch", "What it is.")]
@@ -16,8 +18,15 @@ from typing import Literal, get_args
 
 import pluggy
 
+DISTRIBUTION = "gan-toolkit"
+"""The toolkit itself, and what comes with it."""
 PROJECT = "gantk"
+COMMANDS = "gantk.commands"
+"""The entry-point group of verbs below `gantk`."""
+FILE_PREFIX = "gantk_plugin_"
+"""How the import name of a single-file plugin begins."""
 API_VERSION = 1
+"""What a plugin's `GANTK_API` is held against."""
 
 Kind = Literal[
     "architecture",
@@ -54,3 +63,5 @@ class Component:
     """Chosen when a recipe names none of its kind."""
     opens_paths: bool = False
     """For data: `--data PATH` means this one, with `path = PATH`."""
+    deprecated: str = ""
+    """What to use instead, and which release drops this: using it warns, and it works till then."""

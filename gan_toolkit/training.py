@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import EndlessSource, Source
@@ -77,6 +78,7 @@ def train(
     )
 
 
+@blaming()
 def train_request(
     request: Request,
     catalogue: Catalogue,

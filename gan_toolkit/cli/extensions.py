@@ -15,11 +15,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gan_toolkit.errors import PluginError
+from gan_toolkit.plugin import COMMANDS, PROJECT
+from gan_toolkit.switches import disabled
 
 if TYPE_CHECKING:  # Typer gives its vendored click no public name; nothing here runs on it
     from typer._click.core import Command, Context
-
-GROUP = "gantk.commands"
 
 
 class Extensible(TyperGroup):
@@ -27,8 +27,18 @@ class Extensible(TyperGroup):
 
     @functools.cached_property
     def added(self) -> dict[str, metadata.EntryPoint]:
-        """The verbs of plugins by name."""
-        return {point.name: point for point in metadata.entry_points(group=GROUP)}
+        """The verbs of plugins by name, those of disabled plugins left out."""
+        off = disabled()
+        packages = {
+            point.module.partition(".")[0]
+            for point in metadata.entry_points(group=PROJECT)
+            if point.name in off
+        }
+        return {
+            point.name: point
+            for point in metadata.entry_points(group=COMMANDS)
+            if point.module.partition(".")[0] not in packages
+        }
 
     def invoke(self, ctx: Context) -> object:
         """Run a command; a reader that has seen enough, `head` say, is no failure."""
@@ -41,8 +51,9 @@ class Extensible(TyperGroup):
         return result
 
     def list_commands(self, ctx: Context) -> list[str]:
-        """Return our verbs in their order, then the plugins' by name."""
-        return [*super().list_commands(ctx), *sorted(self.added.keys() - self.commands.keys())]
+        """Return our verbs in their order, then our groups of verbs, then the plugins' by name."""
+        own = sorted(self.commands, key=lambda name: isinstance(self.commands[name], TyperGroup))
+        return [*own, *sorted(self.added.keys() - self.commands.keys())]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Return a command to be listed; a plugin's shows where it comes from."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from gan_toolkit import Component, hookimpl
 
+GANTK_API = 1
+
 
 @hookimpl
 def gantk_components() -> Iterable[Component]:

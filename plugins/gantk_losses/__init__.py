@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gan_toolkit import Component, hookimpl
 
+GANTK_API = 1
 GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
 RELATIVISTIC = "Jolicoeur-Martineau 2019, arXiv:1807.00734"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gan_toolkit import Component, hookimpl
 
+GANTK_API = 1
 GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
 PACGAN = "Lin et al. 2018, arXiv:1712.04086"
 

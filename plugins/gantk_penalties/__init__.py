@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gan_toolkit import Component, hookimpl
 
+GANTK_API = 1
 MESCHEDER = "Mescheder et al. 2018, arXiv:1801.04406"
 
 

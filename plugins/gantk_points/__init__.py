@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gan_toolkit import Component, hookimpl
 
+GANTK_API = 1
 PACGAN = "Lin et al. 2018, arXiv:1712.04086"
 
 

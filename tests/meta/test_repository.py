@@ -31,18 +31,20 @@ EVERYDAY = {
     "curve",
     "digits",
     "drift",
+    "energy",
     "folder",
     "grid",
     "hinge",
     "hub",
     "modes",
+    "neighbours",
     "progressive",
     "readable",
     "ring",
     "shipped",
 }
 """Names of components that are words of their own: the core may say the word, not the name."""
-HOOKS = {"gantk_components", "gantk_plugin_"}
+HOOKS = {"gantk_components", "gantk_plugin", "gantk_plugin_", "gantk_promise"}
 EXTENSIONS = {("gantk_wgan", "gantk_dcgan")}
 """Families that are another family with one thing changed; no other imports another."""
 FOREIGN = ROOT / "zoo" / "gantk_zoo" / "importing.py"

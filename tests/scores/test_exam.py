@@ -249,6 +249,11 @@ def test_metrics_that_do_not_fit_are_told_unless_they_were_asked_for(means: Path
         "class-min",
         "class-max",
         "swd",
+        "is",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
     }
     assert any(line.startswith("fd does not fit: fd needs") for line in told)
     with pytest.raises(UsageError, match="No extractor 'nobody'"):
