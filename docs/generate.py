@@ -25,8 +25,9 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.cli import app
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.options import HARMLESS, LOCAL, Options, Schedule, marked_keys, options_of
-from gan_toolkit.plugin import API_VERSION
+from gan_toolkit.plugin import API_VERSION, COMMANDS, KINDS
 from gan_toolkit.recipe import LENGTHS, Compute, Ema, Plan, Update
+from gan_toolkit.testing import PROMISES
 
 REFERENCE = Path(__file__).parent / "reference"
 DISTRIBUTION = "gan-toolkit"
@@ -55,6 +56,7 @@ def pages() -> dict[str, str]:
         "hooks.md": hooks_page(),
         "recipe.md": recipe_page(),
         "options.md": options_page(),
+        "promises.md": promises_page(),
     }
 
 
@@ -84,8 +86,9 @@ request that cannot be met as written, 130 and 143 after SIGINT and SIGTERM.
 set up the completion of commands, options and names in a shell.
 
 Environment: `GANTK_DATA` is a folder where data sets are looked up first; `GANTK_CACHE` is where
-downloads and packed data go; `GANTK_DISABLE_PLUGINS=a,b` leaves plugins out; `GANTK_TRACE=1` traces
-hook calls; `GANTK_DEBUG=1` shows the traceback of a user's error too.
+downloads and packed data go; `GANTK_CONFIG` is where `gantk plugins disable` writes;
+`GANTK_DISABLE_PLUGINS=a,b` leaves plugins out; `GANTK_TRACE=1` traces hook calls; `GANTK_DEBUG=1`
+shows the traceback of a user's error too.
 """,
         *(section for path, command in commands() for section in _command(path, command)),
     ]
@@ -97,15 +100,14 @@ def commands() -> list[tuple[str, Any]]:  # Any: Typer gives its vendored click 
     found: list[tuple[str, Any]] = []
 
     def walk(path: str, command: Any) -> None:  # Any: as above
-        inner = getattr(command, "commands", None)
-        if inner is None:
+        inner = getattr(command, "commands", {})
+        if not inner or command.invoke_without_command:
             found.append((path, command))
-            return
-        for name, sub in inner.items():
+        for name, sub in sorted(inner.items(), key=lambda item: hasattr(item[1], "commands")):
             walk(f"{path} {name}", sub)
 
     walk("gantk", typer.main.get_command(app))
-    for point in sorted(metadata.entry_points(group="gantk.commands"), key=lambda p: p.name):
+    for point in sorted(metadata.entry_points(group=COMMANDS), key=lambda p: p.name):
         if point.dist is not None and point.dist.name == DISTRIBUTION:
             walk(f"gantk {point.name}", typer.main.get_command(point.load()))
     return list(dict(found).items())
@@ -264,6 +266,31 @@ def _function(node: ast.FunctionDef, heading: str, *, owner: str = "") -> str:
     shown = f": {returns[4:]}" if is_value else f"({ast.unparse(arguments)}){returns}"
     text = _prose(ast.get_docstring(node) or "")
     return f"{heading} `{name}`\n\n```python\n{node.name}{shown}\n```\n\n{text}\n"
+
+
+def promises_page() -> str:
+    """Return every promise that the conformance kit tries, by whose it is."""
+    headings: dict[str, str] = {
+        "plugin": "A plugin as a whole",
+        "component": "Every component",
+        "command": "A command",
+        **{kind: f"{'An' if kind[0] in 'aeiou' else 'A'} {kind}" for kind in KINDS},
+        "data": "A data set",
+    }
+    parts = [
+        f"""{STAMP}
+# Promises of a plugin
+
+`gantk plugins check NAME` and `gan_toolkit.testing` try {len(PROMISES)} promises: those of the
+plugin as a whole, those of every component, and those of each component's kind. A promise that a
+component does not make, labels say, is *not made* and no failure. [Check a
+plugin](../how-to/check-a-plugin.md) says how to run them.
+"""
+    ]
+    for of, heading in headings.items():
+        parts.append(f"## {heading}\n")
+        parts += [f"### `{p.name}`\n\n{_prose(p.text)}\n" for p in PROMISES if p.of == of]
+    return "\n".join(parts)
 
 
 def recipe_page() -> str:

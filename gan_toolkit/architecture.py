@@ -49,12 +49,15 @@ class Architecture(Options):
     `sample_range` is what the networks want images in; data is normalised to it on the device.
     `ema` names the networks that are averaged; `exports` names those that a bundle holds;
     `conditions` names the fields of a batch that `generate` reads: labels, input images.
+    `mixes_rows` names the networks in which the rows of a batch see one another in eval mode too,
+    as by the batch's own statistics; a sample is then a function of its block (see `sampling`).
     """
 
     sample_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     ema: ClassVar[tuple[str, ...]] = ("generator",)
     exports: ClassVar[tuple[str, ...]] = ("generator",)
     conditions: ClassVar[tuple[str, ...]] = ()
+    mixes_rows: ClassVar[tuple[str, ...]] = ()
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why these options cannot serve this data, one sentence a reason; empty if fine."""

@@ -36,9 +36,7 @@ def switched_off() -> set[str]:
     """Return the names that `gantk plugins disable` left in the user's file."""
     file = _file()
     try:
-        names = tomllib.loads(file.read_text(encoding="utf-8"))["disabled"]
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise TypeError(f"`disabled` is {names!r}, no list of names")
+        return _names(tomllib.loads(file.read_text(encoding="utf-8"))["disabled"])
     except FileNotFoundError:
         return set()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -46,7 +44,6 @@ def switched_off() -> set[str]:
             f"'{file}' does not say which plugins are disabled: {error}. Delete it, then disable "
             "them again with `gantk plugins disable NAME`."
         ) from error
-    return set(names)
 
 
 def switch(name: str, *, off: bool) -> Path:
@@ -61,6 +58,12 @@ def switch(name: str, *, off: bool) -> Path:
     with replaced(file) as temporary:
         temporary.write_text(tomli_w.dumps({"disabled": sorted(names)}), encoding="utf-8")
     return file
+
+
+def _names(listed: object) -> set[str]:
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"{listed!r} is no list of names")
+    return set(listed)
 
 
 def _file() -> Path:

@@ -119,6 +119,13 @@ name = "points"
 """
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_file_of_the_users_is_read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("GANTK_CONFIG", str(tmp_path_factory.getbasetemp() / "config"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Two threads on a busy machine are slower than one."""

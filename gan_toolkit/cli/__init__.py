@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from gan_toolkit.cli import evaluate, export, listing, plot, plugins, sample, show, train, walk
-from gan_toolkit.cli.common import printable
+from gan_toolkit.cli.common import future_told, printable
 from gan_toolkit.cli.extensions import Extensible
 from gan_toolkit.errors import GantkError
 
@@ -32,7 +32,7 @@ app.command("export")(export.export)
 app.command("plot")(plot.plot)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)
-app.command("plugins")(plugins.plugins)
+app.add_typer(plugins.app, name="plugins")
 
 
 def _version(asked: bool) -> None:
@@ -56,7 +56,8 @@ def root(
 def main() -> None:
     """Run `gantk`; a `GantkError` becomes one message on stderr and its exit code."""
     try:
-        app()
+        with future_told():
+            app()
     except GantkError as error:
         if os.environ.get("GANTK_DEBUG"):
             raise

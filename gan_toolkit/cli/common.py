@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -23,6 +25,32 @@ def printable(text: str) -> str:
 def warn(text: str) -> None:
     """Print one line to stderr that the user should not miss."""
     print(f"gantk: warning: {printable(text)}", file=sys.stderr)
+
+
+@contextmanager
+def future_told() -> Iterator[None]:
+    """Print each `FutureWarning` once as a line of ours: it is meant for users, not for authors."""
+    with warnings.catch_warnings():
+        plain = warnings.showwarning
+        told: set[str] = set()
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, FutureWarning):
+                plain(message, category, filename, lineno, file, line)
+            elif str(message) not in told:
+                told.add(str(message))
+                warn(str(message))
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", FutureWarning)
+        yield
 
 
 def catalogue(files: Iterable[str | Path] = ()) -> Catalogue:

@@ -52,7 +52,8 @@ class Extensible(TyperGroup):
 
     def list_commands(self, ctx: Context) -> list[str]:
         """Return our verbs in their order, then our groups of verbs, then the plugins' by name."""
-        own = sorted(self.commands, key=lambda name: isinstance(self.commands[name], TyperGroup))
+        own = super().list_commands(ctx)
+        own.sort(key=lambda name: isinstance(self.commands[name], TyperGroup))
         return [*own, *sorted(self.added.keys() - self.commands.keys())]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:

@@ -14,7 +14,7 @@ from gan_toolkit.cli.common import (
     print_json,
     print_table,
 )
-from gan_toolkit.plugin import KINDS
+from gan_toolkit.plugin import KINDS, Component
 
 
 def list_components(
@@ -45,6 +45,7 @@ def list_components(
                     "licence": component.licence,
                     "default": component.default,
                     "distribution": owner.distribution,
+                    **({"deprecated": component.deprecated} if component.deprecated else {}),
                 }
                 for component, owner in found
             ]
@@ -52,8 +53,12 @@ def list_components(
         return
     print_table(
         ("kind", "name", "what it is", "from"),
-        [
-            (c.kind, c.name, c.summary + " (default)" * c.default, owner.distribution)
-            for c, owner in found
-        ],
+        [(c.kind, c.name, _told(c), owner.distribution) for c, owner in found],
     )
+
+
+def _told(component: Component) -> str:
+    """Return the summary, and what to know before choosing the component."""
+    marks = {"default": component.default, "deprecated": bool(component.deprecated)}
+    known = ", ".join(mark for mark, holds in marks.items() if holds)
+    return f"{component.summary} ({known})" if known else component.summary

@@ -57,6 +57,8 @@ def show(
         "licence": component.licence,
         "distribution": f"{owner.distribution} {owner.version}".strip(),
     }
+    if component.deprecated:
+        facts["deprecated"] = component.deprecated
     if kind == "recipe":
         _show_recipe(known.recipe_text(name), facts, as_json=as_json)
     else:
@@ -86,8 +88,8 @@ def _show_options(
         print_json({**facts, "options": [option._asdict() for option in options]})
         return
     print(f"{component.kind} {component.name}: {component.summary}\n\n{facts['about']}\n")
-    for fact in ("paper", "licence", "source", "distribution"):
-        if facts[fact]:
+    for fact in ("deprecated", "paper", "licence", "source", "distribution"):
+        if facts.get(fact):
             print(f"{fact}: {facts[fact]}")
     if options:
         print()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import nn
 
@@ -28,6 +29,8 @@ class Progressive(TwoNetworks):
     Square images [N, C, S, S] in -1 … 1, C from 1 to 4, S a power of two from 8 to 1024. The
     generator's output is linear, so it may leave that range a little.
     """
+
+    mixes_rows: ClassVar[tuple[str, ...]] = ("discriminator",)
 
     stage_kimg: float = Field(
         30.0, gt=0, description="kimg at each size before the next is begun; the paper: 800"

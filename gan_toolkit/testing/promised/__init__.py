@@ -1,0 +1,1 @@
+"""The promises, a module or more for each kind of component; `checking` says in which order."""
