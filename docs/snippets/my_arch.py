@@ -6,6 +6,8 @@ from gan_toolkit import Component, DataSpec, TwoNetworks, hookimpl
 
 
 class Small(TwoNetworks):
+    """Two small fully connected networks."""
+
     def generator(self, spec: DataSpec) -> nn.Module:
         shape = spec.sample.shape
         layers = [nn.Linear(self.latent, 256), nn.ReLU(), nn.Linear(256, prod(shape)), nn.Tanh()]
@@ -18,4 +20,5 @@ class Small(TwoNetworks):
 
 @hookimpl
 def gantk_components() -> list[Component]:
-    return [Component("architecture", "small", Small, "Two small fully connected networks")]
+    summary = "Two small fully connected networks"
+    return [Component("architecture", "small", Small, summary, paper="ours, 2026")]

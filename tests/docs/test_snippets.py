@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,12 @@ import gan_toolkit
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.export import export_bundle
 from gan_toolkit.resolve import Request, resolve
+from gan_toolkit.scaffold.writing import distribution
 
 SNIPPETS = Path(__file__).parents[2] / "docs" / "snippets"
 TINY = {"steps": 2, "batch": 8}
 SCRIPTS = {
+    "check_plugin.py",
     "first_gan.py",
     "from_a_tensor.py",
     "load.py",
@@ -28,7 +30,11 @@ SCRIPTS = {
     "resume.py",
     "same_bits.py",
 }
-PLUGINS = {"my_arch.py", "my_r1.py"}
+PLUGINS = {"my_arch.py", "my_r1.py", "renamed.py"}
+IN_TUTORIALS = {"make_pictures.py"}
+"""Run by `test_tutorials.py`."""
+BEGUN = {"my-arch": "architecture", "my-data": "data", "my-loss": "loss"}
+WRITTEN_IN = "2026"
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +64,7 @@ def script(name: str) -> dict[str, object]:
 
 
 def test_every_snippet_is_run_by_a_test() -> None:
-    assert {path.name for path in SNIPPETS.glob("*.py")} == SCRIPTS | PLUGINS
+    assert {path.name for path in SNIPPETS.glob("*.py")} == SCRIPTS | PLUGINS | IN_TUTORIALS
 
 
 def test_the_first_gan_from_python_trains(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,32 +153,26 @@ def test_the_recipe_shown_means_what_the_page_says(here: Path) -> None:
     assert plan.steps == 2000
 
 
-def test_the_distribution_shown_adds_what_it_says(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    installed(SNIPPETS / "gantk-two-layer", here / "site")
-    monkeypatch.syspath_prepend(here / "site")
-    catalogue = Catalogue.discover()
-    assert catalogue.problems == []
-    assert catalogue.find("loss", "squared-hinge")[1].label == "'two-layer' (gantk-two-layer 0.1.0)"
-    run = gan_toolkit.train(arch="two-layer", settings={**TINY, "arch.width": 8})
-    assert run.recipe()["terms"]["adversarial"]["name"] == "squared-hinge"
-    assert gan_toolkit.load(run.path).sample(2).shape == (2, 1, 16, 16)
+def test_the_files_shown_of_a_new_plugin_are_those_that_are_written() -> None:
+    year = str(datetime.now(UTC).year)
+    for folder in SNIPPETS.glob("gantk-my-*"):
+        name = folder.name.removeprefix("gantk-")
+        written = distribution(name, BEGUN[name])
+        for path in folder.rglob("*.*"):
+            told = f"{path}: take it from `gantk plugins new {name} --kind {BEGUN[name]}`"
+            new = written[path.relative_to(folder).as_posix()]
+            assert path.read_text(encoding="utf-8") == new.replace(year, WRITTEN_IN), told
 
 
-def installed(source: Path, site: Path) -> None:
-    """Do what pip would: copy the package and write its metadata."""
-    about = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    package = about["name"].replace("-", "_")
-    shutil.copytree(source / package, site / package)
-    folder = site / f"{package}-{about['version']}.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n",
-        encoding="utf-8",
-    )
-    groups = [
-        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in points.items())
-        for group, points in about["entry-points"].items()
-    ]
-    (folder / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
+def test_a_plugin_is_checked_from_python(capsys: pytest.CaptureFixture[str]) -> None:
+    script("check_plugin.py")
+    assert " promises, 0 broken" in capsys.readouterr().out
+
+
+def test_a_name_that_goes_warns_and_works() -> None:
+    settings = {**TINY, "terms.adversarial.name": "hinge-2"}
+    with pytest.warns(FutureWarning, match=r"'hinge-2' .* deprecated: use 'squared-hinge'"):
+        run = gan_toolkit.train(
+            arch="mlp", data="digits", settings=settings, plugins=[SNIPPETS / "renamed.py"]
+        )
+    assert run.recipe()["terms"]["adversarial"]["name"] == "hinge-2"

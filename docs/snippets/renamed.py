@@ -1,4 +1,4 @@
-from gan_toolkit import Loss
+from gan_toolkit import Component, Loss, hookimpl
 from gan_toolkit.terms import Logits, Parts
 
 
@@ -13,3 +13,18 @@ class SquaredHinge(Loss):
 
     def generator(self, logits: Logits) -> Parts:
         return {"fake": -logits.fake_logits.mean()}
+
+
+@hookimpl
+def gantk_components() -> list[Component]:
+    return [
+        Component("loss", "squared-hinge", SquaredHinge, "Squared hinge loss", paper="ours, 2026"),
+        Component(
+            "loss",
+            "hinge-2",
+            SquaredHinge,
+            "The former name of squared-hinge",
+            paper="ours, 2026",
+            deprecated="use 'squared-hinge'; version 2 of my-losses drops this name",
+        ),
+    ]
