@@ -211,11 +211,13 @@ def architecture_of(description: Description, catalogue: Catalogue, path: Path) 
     try:
         cls = catalogue.load("architecture", name)
     except UnknownName as error:
-        advice = (
-            "It came from a single-file plugin; name that file with --plugin."
-            if description.distribution == SINGLE_FILE
-            else f"Install it with `pip install {description.distribution}`."
-        )
+        here = {plugin.distribution for plugin in catalogue.disabled}
+        if description.distribution == SINGLE_FILE:
+            advice = "It came from a single-file plugin; name that file with --plugin."
+        elif description.distribution in here:
+            advice = catalogue.left_out
+        else:
+            advice = f"Install it with `pip install {description.distribution}`."
         raise BundleError(
             f"'{path}' needs the architecture '{name}', which no installed plugin brings. "
             + " ".join([advice, *catalogue.problems])

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +21,7 @@ import pluggy
 from gan_toolkit import hookspecs
 from gan_toolkit.errors import PluginError, UnknownName, UsageError
 from gan_toolkit.plugin import API_VERSION, COMMANDS, FILE_PREFIX, KINDS, PROJECT, Component
-from gan_toolkit.switches import disabled
+from gan_toolkit.switches import disabled, disabled_may_have
 
 SINGLE_FILE = "single file"
 """What stands for the distribution of a plugin that was named with `--plugin`."""
@@ -92,6 +93,14 @@ class Catalogue:
         ]
 
     @property
+    def left_out(self) -> str:
+        """Where a name that is missing may be: with the plugins that are disabled; empty if none.
+
+        Nobody asked these what they add.
+        """
+        return disabled_may_have(plugin.name for plugin in self.disabled)
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The single-file plugins that were named."""
         return tuple(p.file for p in self.plugins if p.distribution == SINGLE_FILE)
@@ -120,7 +129,7 @@ class Catalogue:
         """
         claims = self._claims.get((kind, name))
         if not claims:
-            raise UnknownName(kind, name, self.names(kind))
+            raise UnknownName(kind, name, self.names(kind), hint=self.left_out)
         if len(claims) > 1:
             owners = " and ".join(plugin.label for _, plugin in claims)
             raise UsageError(
@@ -214,10 +223,11 @@ def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
     light = {heavy for heavy in HEAVY if heavy not in sys.modules}
     name = f"{plugin.distribution}:{plugin.name}:{plugin.file}"
     try:
-        module = load()
-        _hold_to_version(module)
-        manager.register(module, name=name)
-        components = _answers(manager, module)
+        with redirect_stdout(sys.stderr):  # stdout is for data: what a plugin prints is none
+            module = load()
+            _hold_to_version(module)
+            manager.register(module, name=name)
+            components = _answers(manager, module)
     except (Exception, SystemExit) as error:  # whatever a plugin raises, the rest go on
         manager.unregister(name=name)
         if plugin.distribution == SINGLE_FILE:
@@ -240,8 +250,10 @@ def _ask(manager: pluggy.PluginManager, plugin: Plugin, load: Loader) -> Plugin:
 def _hold_to_version(module: ModuleType) -> None:
     """Raise unless a plugin was written for this version of the interface, or says none."""
     written_for = getattr(module, "GANTK_API", API_VERSION)
+    if not isinstance(written_for, int):
+        raise TypeError(f"GANTK_API = {written_for!r} is no whole number; write {API_VERSION}")
     if written_for != API_VERSION:
-        newer = isinstance(written_for, int) and written_for > API_VERSION
+        newer = written_for > API_VERSION
         raise TypeError(
             f"GANTK_API = {written_for!r}, but this gan-toolkit has version {API_VERSION} of the "
             f"plugin interface; install a newer {'gan-toolkit' if newer else 'plugin'}"
@@ -260,13 +272,20 @@ def _answers(manager: pluggy.PluginManager, module: ModuleType) -> tuple[Compone
         if not isinstance(component, Component) or component.kind not in KINDS:
             kinds = ", ".join(KINDS)
             raise TypeError(f"{component!r} is not a Component of a known kind ({kinds})")
+        if not isinstance(component.name, str) or not isinstance(component.summary, str):
+            raise TypeError(f"name and summary of {component!r} are not both text")
+        if not isinstance(component.target, str | type):
+            raise TypeError(
+                f'the target of {component!r} is neither "module:attribute" nor a class'
+            )
     return components
 
 
 def _class_at(target: str) -> type:
     """Return the class at `"module:attribute"`."""
     module, _, attribute = target.partition(":")
-    found = getattr(importlib.import_module(module), attribute)
+    with redirect_stdout(sys.stderr):
+        found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, type):
         raise TypeError(f"{attribute} is no class")
     return found

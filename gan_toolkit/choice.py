@@ -63,9 +63,8 @@ def _entry_for(asked: str, entries: Sequence[object], catalogue: Catalogue) -> V
     openers = catalogue.path_openers()
     if openers and (Path(asked).exists() or any(mark in asked for mark in "/\\.")):
         return {**entry(openers[0]), "path": asked}
-    raise UnknownName(
-        "data", asked, catalogue.names("data"), hint="No file or folder has that name either."
-    )
+    hint = " ".join(filter(None, ["No file or folder has that name either.", catalogue.left_out]))
+    raise UnknownName("data", asked, catalogue.names("data"), hint=hint)
 
 
 def _first_at_hand(

@@ -61,7 +61,7 @@ def find_model(
     named = "".join(f", {form}" for form in forms)
     raise BundleError(
         f"No '{reference}'.{did_you_mean(name, known)} A model is a run folder, a bundle "
-        f"folder, a .safetensors file{named}."
+        f"folder, a .safetensors file{named}. {catalogue.left_out}".rstrip()
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from gan_toolkit.errors import UsageError
@@ -37,13 +38,26 @@ def switched_off() -> set[str]:
     file = _file()
     try:
         return _names(tomllib.loads(file.read_text(encoding="utf-8"))["disabled"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return set()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"'{file}' does not say which plugins are disabled: {error}. Delete it, then disable "
             "them again with `gantk plugins disable NAME`."
         ) from error
+
+
+def disabled_may_have(names: Iterable[str]) -> str:
+    """Return where a name that is missing may be, and what to type; empty if none is disabled."""
+    listed = sorted(set(names))
+    if not listed:
+        return ""
+    one = len(listed) == 1
+    return (
+        f"It may be with {'the disabled plugin' if one else 'one of the disabled plugins'} "
+        f"{', '.join(listed)}; `gantk plugins enable {listed[0] if one else 'NAME'}` brings "
+        f"{'that' if one else 'one'} back."
+    )
 
 
 def switch(name: str, *, off: bool) -> Path:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gan_toolkit.errors import PluginError
+from gan_toolkit.errors import PluginError, UsageError
 from gan_toolkit.plugin import COMMANDS, PROJECT
 from gan_toolkit.switches import disabled
 
@@ -28,16 +28,11 @@ class Extensible(TyperGroup):
     @functools.cached_property
     def added(self) -> dict[str, metadata.EntryPoint]:
         """The verbs of plugins by name, those of disabled plugins left out."""
-        off = disabled()
-        packages = {
-            point.module.partition(".")[0]
-            for point in metadata.entry_points(group=PROJECT)
-            if point.name in off
-        }
+        off = _disabled_packages()
         return {
             point.name: point
             for point in metadata.entry_points(group=COMMANDS)
-            if point.module.partition(".")[0] not in packages
+            if point.module.partition(".")[0] not in off
         }
 
     def invoke(self, ctx: Context) -> object:
@@ -68,6 +63,8 @@ class Extensible(TyperGroup):
     ) -> tuple[str | None, Command | None, list[str]]:
         """Return the command to run; this is where a plugin's is imported."""
         point = self.added.get(args[0])
+        if point is None and args[0] not in self.commands and not ctx.resilient_parsing:
+            _refuse_disabled(args[0])
         if args[0] not in self.commands and point is not None:
             try:
                 added = point.load()
@@ -79,6 +76,25 @@ class Extensible(TyperGroup):
                     f"{type(error).__name__}: {error}. Reinstall that distribution."
                 ) from error
         return super().resolve_command(ctx, args)
+
+
+def _disabled_packages() -> dict[str, str]:
+    """Return the packages of disabled plugins, each with the plugin's name."""
+    off = disabled()
+    points = metadata.entry_points(group=PROJECT)
+    return {point.module.partition(".")[0]: point.name for point in points if point.name in off}
+
+
+def _refuse_disabled(verb: str) -> None:
+    """Raise `UsageError` if a verb is one of a disabled plugin's."""
+    off = _disabled_packages()
+    for point in metadata.entry_points(group=COMMANDS):
+        plugin = off.get(point.module.partition(".")[0])
+        if plugin and point.name == verb:
+            raise UsageError(
+                f"`gantk {verb}` is a command of the plugin '{plugin}', which is disabled by "
+                f"{disabled()[plugin]}. `gantk plugins enable {plugin}` brings it back."
+            )
 
 
 def _summary(point: metadata.EntryPoint) -> str:

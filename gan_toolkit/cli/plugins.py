@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -219,7 +221,11 @@ def _outcomes(known: Catalogue, found: Sequence[Plugin]) -> list[Outcome]:
     try:
         for done, each in enumerate(held):
             display.progress("Trying promises", done, len(held))
-            outcomes.append(each.outcome())
+            with redirect_stdout(sys.stderr):  # stdout is for outcomes
+                outcomes.append(each.outcome())
+    except KeyboardInterrupt:
+        warn(f"the promise that was being tried is {each}.")
+        raise
     finally:
         display.close()
     return outcomes

@@ -110,7 +110,8 @@ def distribution(name: str, kind: str) -> dict[str, str]:
 def _refusals(name: str, kind: str, catalogue: Catalogue, verbs: Iterable[str]) -> Iterator[str]:
     """Yield why a name cannot be taken, the first reason first."""
     if not NAME.fullmatch(name):
-        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
+        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).removeprefix("gantk-")
+        plain = plain.lstrip("-0123456789").rstrip("-")
         near = f" Did you mean '{plain}'?" if NAME.fullmatch(plain) else ""
         yield (
             f"'{name}' is no name for a plugin.{near} Write up to 40 small letters, digits and "

@@ -78,7 +78,7 @@ class Check:
             return Outcome(self, "not made", str(reason))
         except Broken as broken:
             return Outcome(self, "broken", str(broken))
-        except Exception as error:  # noqa: BLE001  # any failure of foreign code is a broken promise
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # any failure of foreign code is a broken promise
             return Outcome(self, "broken", _raised(error))
         return Outcome(self, "kept")
 
@@ -156,7 +156,7 @@ def _kinds(subject: Subject) -> set[str]:
     return {"command"} if subject.point is not None else {"plugin"}
 
 
-def _raised(error: Exception) -> str:
+def _raised(error: BaseException) -> str:
     """Return what was raised, and the line of the plugin that raised it."""
     said = f"it raised {type(error).__name__}: {error}"
     cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error

@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import Any, Literal, TypeVar
 
 from gan_toolkit.catalogue import Catalogue, Plugin
+from gan_toolkit.errors import PluginError, UsageError
 from gan_toolkit.options import Options
 from gan_toolkit.plugin import Component, Kind
 
@@ -49,9 +50,12 @@ class Subject:
         return f"command {self.point.name}" if self.point else f"plugin {self.plugin.name}"
 
     def load(self) -> Any:  # Any: a class of the kind's own
-        """Return the component's class."""
+        """Return the component's class. Raises `NotMade` when it is not there."""
         assert self.component is not None
-        return self.catalogue.load(self.component.kind, self.component.name)
+        try:
+            return self.catalogue.load(self.component.kind, self.component.name)
+        except (PluginError, UsageError) as error:
+            raise NotMade("first comes its-class-is-there") from error
 
     def options(self, kind: type[AnyOptions], **values: object) -> AnyOptions:
         """Return the component with its default options, those in `values` apart."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_toolkit import DataSpec, Field, TwoNetworks
 from gantk_tutorials.shapes import refused
-from gantk_tutorials.tensorflow import BatchStatistics, Doubled, SameConv2d
+from gantk_tutorials.tensorflow import BatchStatistics, DoubledConv2d, SameConv2d
 
 
 class OReilly(TwoNetworks):
@@ -24,6 +24,7 @@ class OReilly(TwoNetworks):
     """
 
     sample_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    mixes_rows: ClassVar[tuple[str, ...]] = ("generator",)
 
     latent: int = Field(
         100, ge=4, le=65536, description="size of the latent z; G has latent/2, then latent/4 maps"
@@ -45,12 +46,11 @@ class OReilly(TwoNetworks):
                 SameConv2d(1, wide, 3, stride=2),  # [N, wide, 28, 28]
                 BatchStatistics(wide),
                 nn.ReLU(),
-                Doubled(),  # [N, wide, 56, 56]
-                SameConv2d(wide, narrow, 3, stride=2),  # [N, narrow, 28, 28]
+                DoubledConv2d(wide, narrow),  # [N, narrow, 28, 28]
                 BatchStatistics(narrow),
                 nn.ReLU(),
-                Doubled(),  # [N, narrow, 56, 56]
-                SameConv2d(narrow, spec.sample.shape[0], 1, stride=2),  # [N, C, 28, 28]
+                # 1×1 at stride 2 reads every second pixel of doubled maps: the maps before doubling
+                SameConv2d(narrow, spec.sample.shape[0], 1),  # [N, C, 28, 28]
                 nn.Sigmoid(),
             ),
             biases=_truncated_normal,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, pad
+from torch.nn.functional import batch_norm, conv2d, pad
 
 
 class SameConv2d(nn.Conv2d):
@@ -39,20 +39,35 @@ class BatchStatistics(nn.Module):
         return batch_norm(maps, None, None, None, self.shift, training=True, eps=self.eps)
 
 
-class Doubled(nn.Module):
-    """Bilinear resizing to twice the size as `tf.image.resize_images` of TensorFlow 1 does it.
+class DoubledConv2d(nn.Conv2d):
+    """Bilinear resizing to twice the size, then 3×3 convolution at stride 2 with 'same' padding.
 
-    [N, C, H, W] → [N, C, 2H, 2W]. Output pixel i lies at i/2 of the input: corners are not aligned
-    and pixels have no half-pixel centres, so even pixels are the input's own, odd ones the mean of
-    two neighbours, and the last repeats the one before it.
+    [N, C, H, W] → [N, C', H, W]. Resizing is that of `tf.image.resize_images` of TensorFlow 1:
+    corners are not aligned and pixels have no half-pixel centres, so even pixels are the input's
+    own, odd ones the mean of two neighbours, and the last repeats the one before it.
+
+    The enlarged maps are never made. Along an axis output i reads x_i, (x_i + x_i+1)/2 and x_i+1,
+    so kernel (a, b, c) acts as (a + b/2, b/2 + c) on (x_i, x_i+1); the last output reads x, x and
+    padding, so that b/2 is missing there with x_i+1 = 0 and is added.
     """
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return the enlarged maps."""
-        return _doubled(_doubled(maps, 2), 3)
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(channels, out_channels, 3, stride=2)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's own name for it
+        """Return the convolution of the enlarged maps."""
+        height, width = input.shape[2:]
+        inner, last_column = _folded(self.weight, 3)
+        (inner, last_row), (last_column, corner) = _folded(inner, 2), _folded(last_column, 2)
+        below, right = input[:, :, -1:], input[:, :, :, -1:]
+        out = conv2d(pad(input, (0, 1, 0, 1)), inner, self.bias)
+        row = conv2d(pad(below, (0, 1)), last_row)
+        column = conv2d(pad(right, (0, 0, 0, 1)), last_column)
+        column = column + pad(conv2d(below[..., -1:], corner), (0, 0, height - 1, 0))
+        return out + pad(row, (0, 0, height - 1, 0)) + pad(column, (width - 1, 0))
 
 
-def _doubled(maps: Tensor, dim: int) -> Tensor:
-    side = maps.shape[dim]
-    following = torch.cat([maps.narrow(dim, 1, side - 1), maps.narrow(dim, side - 1, 1)], dim)
-    return torch.stack([maps, (maps + following) / 2], dim + 1).flatten(dim, dim + 1)
+def _folded(kernel: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Return what a kernel over doubled maps is over the maps, and what the last output lacks."""
+    a, b, c = kernel.split(1, dim)
+    return torch.cat([a + b / 2, b / 2 + c], dim), b / 2

@@ -190,6 +190,7 @@ def test_a_class_is_called_like_the_plugin_unless_that_word_is_taken(
     [
         ("My Thing", "loss", "is no name for a plugin. Did you mean 'my-thing'? Write up to 40 "),
         ("my--thing", "loss", "is no name for a plugin. Did you mean 'my-thing'?"),
+        ("gantk-Thing", "loss", "is no name for a plugin. Did you mean 'thing'?"),
         ("2-times", "loss", "is no name for a plugin. Did you mean 'times'?"),
         ("../up", "loss", "is no name for a plugin. Did you mean 'up'?"),
         ("été", "loss", "is no name for a plugin."),

@@ -265,6 +265,7 @@ def test_the_first_promise_that_a_recipe_breaks_is_about_its_fault(
 
 def test_a_recipe_that_is_not_there_breaks_its_promise(package: Path) -> None:
     found = broken("recipe", f"{package.name}:none.toml")
+    assert list(found) == ["it-is-a-toml-file-that-is-there"]
     assert "cannot be read" in found["it-is-a-toml-file-that-is-there"]
 
 

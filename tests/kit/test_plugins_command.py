@@ -174,7 +174,87 @@ def test_a_disabled_plugin_takes_its_verbs_along(gantk: Gantk) -> None:
     gantk("plugins", "disable", "images")
 
     assert "\n  data " not in gantk("--help").stdout
-    assert "No such command 'data'" in gantk("data", "check", "x").stderr
+    refused = gantk("data", "check", "x")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(
+        "gantk: `gantk data` is a command of the plugin 'images', which"
+    )
+    assert refused.stderr.endswith("`gantk plugins enable images` brings it back.\n")
+    assert "No such command 'date'" in gantk("date").stderr
+
+
+def test_a_missing_name_may_be_with_a_disabled_plugin(gantk: Gantk) -> None:
+    gantk("plugins", "disable", "digits")
+
+    one = gantk("train", "--arch", "dcgan", "--data", "digits").stderr
+    gantk("plugins", "disable", "mlp")
+    two = gantk("sample", "quadratic-mlp").stderr
+    gantk("plugins", "enable", "digits")
+
+    assert "the disabled plugin digits; `gantk plugins enable digits` brings that back." in one
+    assert "one of the disabled plugins digits, mlp; `gantk plugins enable NAME` brings" in two
+    assert "pip install" not in two
+
+
+def test_what_a_plugin_prints_is_no_data(gantk: Gantk, install: Install, tmp_path: Path) -> None:
+    install("gan-chatty", "chatty", code() + "\nprint('imported')\n")
+    file = tmp_path / "loud.py"
+    file.write_text(
+        code().replace("    def generator", "    def generator_").replace("squares", "loud")
+        + "\nSquares.generator = lambda self, logits: print('tried') or self.generator_(logits)\n",
+        encoding="utf-8",
+    )
+
+    listed_losses, checked = (
+        gantk("list", "loss", "--json"),
+        gantk("plugins", "check", file, "--json"),
+    )
+
+    assert {"kind", "name"} <= json.loads(listed_losses.stdout)[0].keys()
+    assert "imported" in listed_losses.stderr
+    assert json.loads(checked.stdout)
+    assert "tried" in checked.stderr
+
+
+def test_a_plugin_that_exits_breaks_its_promises(gantk: Gantk, tmp_path: Path) -> None:
+    file = tmp_path / "quitting.py"
+    file.write_text(code().replace('return {"fake"', 'raise SystemExit(0)\n        {"fake"'))
+
+    checked = gantk("plugins", "check", file)
+
+    assert checked.returncode == 1
+    assert "seen: it raised SystemExit: 0" in checked.stdout
+
+
+def test_a_plugin_that_exits_when_it_is_imported_breaks_one_promise(
+    gantk: Gantk, install: Install
+) -> None:
+    install("gan-quitting", "quitting", "raise SystemExit(0)")
+
+    outcomes = json.loads(gantk("plugins", "check", "quitting", "--json").stdout)
+
+    assert [each["state"] for each in outcomes] == ["broken", "not made", "not made"]
+
+
+def test_a_class_that_is_not_there_breaks_one_promise(gantk: Gantk, tmp_path: Path) -> None:
+    file = tmp_path / "missing.py"
+    file.write_text(code().replace("Squares,", '"nowhere:Squares",'), encoding="utf-8")
+
+    outcomes = json.loads(gantk("plugins", "check", file, "--json").stdout)
+
+    (broken,) = [each for each in outcomes if each["state"] == "broken"]
+    assert broken["promise"] == "its-class-is-there"
+    assert "No module named 'nowhere'" in broken["seen"]
+
+
+def test_a_name_claimed_twice_breaks_one_promise(gantk: Gantk, install: Install) -> None:
+    install("gan-one", "one", code())
+    install("gan-two", "two", code())
+
+    outcomes = json.loads(gantk("plugins", "check", "one", "--json").stdout)
+
+    broken = [each["promise"] for each in outcomes if each["state"] == "broken"]
+    assert broken == ["it-is-listed-without-torch", "nobody-else-has-its-name"]
 
 
 def test_a_plugin_disabled_by_the_variable_is_told_apart_from_one_disabled_by_the_file(
@@ -251,6 +331,16 @@ def test_a_torn_file_of_switches_is_one_message(
     assert said.stderr.startswith(f"gantk: '{config}' does not say which plugins are disabled: ")
     assert said.stderr.count("\n") == 1
     assert "Delete it" in said.stderr
+
+
+def test_a_folder_of_settings_that_cannot_be_holds_no_switches(gantk: Gantk, config: Path) -> None:
+    config.parent.write_text("no folder", encoding="utf-8")
+
+    assert gantk("plugins").returncode == 0
+    refused = gantk("plugins", "disable", "mlp")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("gantk: ")
+    assert refused.stderr.count("\n") == 1
 
 
 def test_a_plugin_for_another_interface_is_left_out_and_told_what_to_upgrade(

@@ -208,6 +208,29 @@ class Coded(Term):
         return {"code": cross_entropy(play.fake.heads["code"], play.draws["code"])}, state
 
 
+class Decayed(Term):
+    """Large weights of either player cost."""
+
+    def value(self, play: Play, draws: Batch, s: Scalars, state: State) -> tuple[Parts, State]:
+        network = play.networks[play.role]
+        assert isinstance(network, nn.Module)
+        squares = [weight.square().sum() for weight in network.parameters()]
+        return {"size": torch.stack(squares).sum() / 1000}, state
+
+
+class Varied(Term):
+    """Neighbours in a batch are to differ as their latents do (Mao et al. 2019)."""
+
+    roles: ClassVar[tuple[Role, ...]] = ("generator",)
+
+    def value(self, play: Play, draws: Batch, s: Scalars, state: State) -> tuple[Parts, State]:
+        made, drawn = (
+            (x - x.roll(1, 0)).abs().flatten(1).mean(1)
+            for x in (play.fakes["sample"], play.draws["z"])
+        )
+        return {"sameness": (drawn / (made + 1e-5)).mean()}, state
+
+
 class Clipped(Term):
     """Weights of D stay within a limit."""
 
@@ -260,6 +283,8 @@ class Scaled(Augmentation):
                 Anchored,
                 Consensus,
                 PathLength,
+                Decayed,
+                Varied,
                 Clipped,
             )
         ],

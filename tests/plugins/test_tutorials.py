@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_toolkit import Architecture, DataSpec, FieldSpec
 from gantk_tutorials.keras import Keras
 from gantk_tutorials.oreilly import OReilly
-from gantk_tutorials.tensorflow import BatchStatistics, Doubled, SameConv2d
+from gantk_tutorials.tensorflow import BatchStatistics, DoubledConv2d, SameConv2d
 
 BOTH = pytest.mark.parametrize("arch", [Keras(), OReilly()], ids=["keras", "oreilly"])
 
@@ -28,7 +28,7 @@ def same(image: Tensor, kernel: Tensor, stride: int) -> Tensor:
     rows, columns = -(-height // stride), -(-width // stride)
     top = max((rows - 1) * stride + k - height, 0) // 2
     left = max((columns - 1) * stride + k - width, 0) // 2
-    out = torch.zeros(rows, columns)
+    out = torch.zeros(rows, columns, dtype=image.dtype)
     for i in range(rows):
         for j in range(columns):
             for a in range(k):
@@ -61,18 +61,36 @@ def test_an_even_side_at_stride_2_is_padded_below_and_on_the_right_only() -> Non
     assert counted.tolist() == [[9, 6], [6, 4]]  # symmetric padding would begin with a 4
 
 
-def test_a_resized_pixel_is_read_at_half_its_place() -> None:
-    maps = torch.randn(2, 3, 4, 5)
-    doubled = Doubled()(maps)
-    assert doubled.shape == (2, 3, 8, 10)
-    for i in range(8):
-        for j in range(10):
+def doubled(image: Tensor) -> Tensor:
+    """Return TensorFlow 1's bilinear resizing of [H, W] to twice the size, by its rule."""
+    height, width = image.shape
+    out = torch.zeros(2 * height, 2 * width, dtype=image.dtype)
+    for i in range(2 * height):
+        for j in range(2 * width):
             low, left = i // 2, j // 2
-            high, right = min(low + 1, 3), min(left + 1, 4)
+            high, right = min(low + 1, height - 1), min(left + 1, width - 1)
             y, x = i / 2 - low, j / 2 - left
-            top = maps[..., low, left] * (1 - x) + maps[..., low, right] * x
-            bottom = maps[..., high, left] * (1 - x) + maps[..., high, right] * x
-            torch.testing.assert_close(doubled[..., i, j], top * (1 - y) + bottom * y)
+            top = image[low, left] * (1 - x) + image[low, right] * x
+            bottom = image[high, left] * (1 - x) + image[high, right] * x
+            out[i, j] = top * (1 - y) + bottom * y
+    return out
+
+
+@settings(max_examples=10)
+@given(height=st.integers(1, 5), width=st.integers(1, 5))
+def test_a_folded_convolution_is_that_of_the_resized_map(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    convolution = DoubledConv2d(1, 1).double()
+    assert convolution.bias is not None
+    image = torch.randn(height, width).double()
+    expected = same(doubled(image), convolution.weight.detach()[0, 0], 2) + convolution.bias
+    torch.testing.assert_close(convolution(image[None, None])[0, 0], expected.detach())
+
+
+def test_every_second_pixel_of_a_resized_map_is_the_maps_own() -> None:
+    image = torch.randn(4, 5)
+    kernel = torch.randn(1, 1)
+    torch.testing.assert_close(same(doubled(image), kernel, 2), image * kernel)
 
 
 @pytest.mark.parametrize("training", [True, False])

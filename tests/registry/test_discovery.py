@@ -90,6 +90,11 @@ def test_a_class_is_imported_only_when_its_name_is_used(install: Install) -> Non
         ),
         (good("x", kind="optimizer"), "is not a Component of a known kind"),
         (
+            good("x").replace('"x"', "5"),
+            "name and summary of Component(kind='architecture', name=5",
+        ),
+        ("GANTK_API = '1'\n" + good("x"), "TypeError: GANTK_API = '1' is no whole number; write 1"),
+        (
             "from gan_toolkit import hookimpl\n@hookimpl\ndef gantk_components(): return 3",
             "TypeError: 'int' object is not iterable",
         ),

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
-import subprocess
-import sys
 from importlib import metadata
 
 import typer
@@ -14,6 +11,7 @@ from typer.testing import CliRunner
 from gan_toolkit.catalogue import HEAVY
 from gan_toolkit.cli.extensions import Extensible
 from gan_toolkit.testing.promises import Broken, Subject, promise
+from gan_toolkit.testing.stages.surroundings import afresh
 
 PROBE = """
 import importlib, json, sys
@@ -95,13 +93,5 @@ def _app(it: Subject) -> typer.Typer:
 @functools.lru_cache(maxsize=8)
 def _imported(point: metadata.EntryPoint) -> tuple[list[str], str]:
     """Return the heavy modules that a fresh process imports along, and the module's docstring."""
-    probe = subprocess.run(  # noqa: S603  # our own interpreter and program
-        [sys.executable, "-c", PROBE, point.module, *HEAVY],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    if probe.returncode:
-        raise Broken(f"in a fresh process it fails: {probe.stderr.strip().splitlines()[-1]}")
-    dragged, said = json.loads(probe.stdout.splitlines()[-1])
+    dragged, said = afresh(PROBE, point.module, *HEAVY)
     return dragged, said

@@ -7,6 +7,7 @@ import tomllib
 
 import tomli_w
 
+from gan_toolkit.errors import PluginError, UsageError
 from gan_toolkit.options import Options, validate
 from gan_toolkit.testing.promises import Broken, NotMade, Subject, promise
 
@@ -58,6 +59,24 @@ def it_names_its_source(it: Subject) -> None:
         raise NotMade(f"a {it.component.kind} need not")
     if not re.search(r"\d{4}", it.component.paper):
         raise Broken(f"paper is {it.component.paper!r}, which names no year")
+
+
+@promise("component")
+def its_class_is_there(it: Subject) -> None:
+    """The class that the component names is imported and found.
+
+    Names are listed without it, so a slip shows when the name is used. Write "module:attribute" as
+    you would import it, and depend on the distributions that its module imports.
+    """
+    assert it.component is not None
+    if it.component.kind in WITHOUT_CLASS:
+        raise NotMade("a recipe is a file")
+    try:
+        it.catalogue.load(it.component.kind, it.component.name)
+    except PluginError as error:
+        raise Broken(str(error)) from error
+    except UsageError as error:
+        raise NotMade("first comes nobody-else-has-its-name") from error
 
 
 @promise("component")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 
 from gan_toolkit.catalogue import HEAVY
 from gan_toolkit.plugin import API_VERSION
 from gan_toolkit.testing.promises import Broken, NotMade, Subject, promise
+from gan_toolkit.testing.stages.surroundings import afresh
 
 PROBE = """
 import importlib, json, sys
@@ -39,15 +38,9 @@ def it_is_listed_without_torch(it: Subject) -> None:
     """
     if not it.plugin.module:
         raise NotMade("a single file may hold its classes")
-    probe = subprocess.run(  # noqa: S603  # our own interpreter and program
-        [sys.executable, "-c", PROBE, it.plugin.module, *HEAVY],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    if probe.returncode:
-        raise Broken(f"in a fresh process it fails: {probe.stderr.strip().splitlines()[-1]}")
-    if dragged := json.loads(probe.stdout.splitlines()[-1]):
+    if it.plugin.failed:
+        raise NotMade("first comes it-loads-and-declares")
+    if dragged := afresh(PROBE, it.plugin.module, *HEAVY):
         raise Broken(f"it imports {', '.join(dragged)} when it is merely listed")
 
 
@@ -60,6 +53,8 @@ def it_says_which_interface_it_was_written_for(it: Subject) -> None:
     """
     if not it.plugin.module:
         raise NotMade("a single file is read by who wrote it")
+    if it.plugin.failed:
+        raise NotMade("first comes it-loads-and-declares")
     written_for = getattr(sys.modules[it.plugin.module], "GANTK_API", None)
     if written_for != API_VERSION:
         raise Broken(f"GANTK_API is {written_for!r}")

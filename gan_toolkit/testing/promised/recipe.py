@@ -14,6 +14,7 @@ from gan_toolkit.resolve import Request, build, read_recipe, resolve
 from gan_toolkit.testing.promises import Broken, NotMade, Subject, promise
 from gan_toolkit.testing.stages.opening import required
 from gan_toolkit.testing.stages.surroundings import offline
+from gan_toolkit.testing.stages.trial import after
 
 COMMAND = "gantk train"
 
@@ -29,6 +30,7 @@ def it_is_a_toml_file_that_is_there(it: Subject) -> None:
 
 
 @promise("recipe")
+@after(it_is_a_toml_file_that_is_there)
 def it_opens_with_what_it_is_and_its_command(it: Subject) -> None:
     """The file begins with a comment: what it reproduces in a sentence, then its `gantk train`.
 
@@ -45,6 +47,7 @@ def it_opens_with_what_it_is_and_its_command(it: Subject) -> None:
 
 
 @promise("recipe")
+@after(it_is_a_toml_file_that_is_there)
 def every_component_that_it_names_is_installed(it: Subject) -> None:
     """Architecture, data, augmentation and terms of the recipe are names of installed components.
 
@@ -59,6 +62,7 @@ def every_component_that_it_names_is_installed(it: Subject) -> None:
 
 
 @promise("recipe")
+@after(every_component_that_it_names_is_installed)
 def it_is_a_sound_recipe_with_all_of_its_data(it: Subject) -> None:
     """The recipe resolves with each of the data sets that it lists: no unknown key, no bad value.
 
@@ -69,6 +73,7 @@ def it_is_a_sound_recipe_with_all_of_its_data(it: Subject) -> None:
 
 
 @promise("recipe")
+@after(it_is_a_sound_recipe_with_all_of_its_data)
 def it_survives_being_written_down(it: Subject) -> None:
     """Resolved, written to TOML and read back, the recipe is the same.
 
@@ -84,6 +89,7 @@ def it_survives_being_written_down(it: Subject) -> None:
 
 
 @promise("recipe")
+@after(it_is_a_sound_recipe_with_all_of_its_data)
 def its_parts_fit_its_data(it: Subject) -> None:
     """Nothing of the recipe refuses the data that it lists, as far as that is at hand.
 

@@ -206,7 +206,7 @@ def _scene(term: Term, real: float, fake: float, inner: Tensor, outer: Tensor) -
     reals = {name: _samples(real, name) for name in spec.fields}
     reals[LABEL] = torch.arange(ROWS) % len(CLASSES)
     fakes = _samples(fake, "fake")
-    z = ((1 + fakes) / (1 - fakes)).log()
+    z = ((1 + fakes) / (1 - fakes)).log() - Generator().shift.detach()
     return Scene(term, inner, outer, reals, z, sampled(term.draws(spec), ROWS))
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import functools
+import json
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from typing import Any
+
+from gan_toolkit.testing.promises import Broken
 
 NAMES = {"socket.getaddrinfo", "socket.gethostbyname"}
 ADDRESSES = {"socket.connect", "socket.sendto"}
@@ -52,6 +57,20 @@ def own_home() -> Iterator[Path]:
         chdir(folder),
     ):
         yield folder
+
+
+def afresh(program: str, *arguments: str) -> Any:
+    """Return what a program, run in a process of its own, prints last, as JSON: any type.
+
+    Raises `Broken` when it fails, or ends before it prints anything.
+    """
+    probe = subprocess.run(  # noqa: S603  # our own interpreter and program
+        [sys.executable, "-c", program, *arguments], capture_output=True, check=False, text=True
+    )
+    if probe.returncode or not probe.stdout.strip():
+        said = probe.stderr.strip() or f"it ends with status {probe.returncode}"
+        raise Broken(f"in a fresh process it fails: {said.splitlines()[-1]}")
+    return json.loads(probe.stdout.splitlines()[-1])
 
 
 def is_sentence(text: object) -> bool:

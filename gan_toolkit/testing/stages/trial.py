@@ -63,12 +63,12 @@ def after(*earlier: Test) -> Callable[[Test], Test]:
 
 
 @functools.lru_cache(maxsize=128)
-def _seen(it: Subject, test: Test) -> Exception | None:
+def _seen(it: Subject, test: Test) -> BaseException | None:
     """Return what a promise raises, asked once."""
     try:
         with global_stream(0, test.__name__):
             test(it)
-    except Exception as error:  # noqa: BLE001  # any failure of foreign code is a broken promise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # any failure of foreign code is a broken promise
         return error
     return None
 
