@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from gan_toolkit import hookspecs
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.optimisers import SGD, Adam, RMSProp
+from gan_toolkit.options import Options, Schedule
+from gan_toolkit.recipe import Compute, Ema, Plan, Update
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -179,6 +183,36 @@ def test_every_command_and_option_is_documented(commands: dict[str, Any]) -> Non
         for parameter in command.params:
             if parameter.param_type_name == "option" and parameter.name != "help":
                 assert f"`{parameter.opts[0]}`" in sections[path], (path, parameter.name)
+
+
+def test_every_recipe_key_is_documented() -> None:
+    text = (DOCS / "reference" / "recipe.md").read_text(encoding="utf-8")
+    tables: dict[type[Options], str] = {
+        Plan: "",
+        Update: "updates.NAME.",
+        Ema: "ema.",
+        Compute: "compute.",
+        Schedule: "",
+    }
+    tables |= dict.fromkeys((Adam, RMSProp, SGD), "…optimiser.")
+    for options, prefix in tables.items():
+        for key in options.model_fields:
+            assert f"| `{prefix}{key}` |" in text, (options.__name__, key)
+
+
+def test_every_option_of_every_bundled_component_is_documented() -> None:
+    text = (DOCS / "reference" / "options.md").read_text(encoding="utf-8")
+    sections = dict(
+        re.findall(r"^### `([^`]+)` \((.*?)(?=^### |\Z)", text, re.MULTILINE | re.DOTALL)
+    )
+    catalogue = Catalogue.discover()
+    for component, plugin in catalogue.components():
+        if plugin.distribution != "gan-toolkit":
+            continue
+        assert component.name in sections
+        cls = None if component.kind == "recipe" else catalogue.load(component.kind, component.name)
+        for key in getattr(cls, "model_fields", ()):
+            assert f"`{key}`" in text, (component.name, key)
 
 
 def test_the_docs_say_how_the_download_was_tested() -> None:

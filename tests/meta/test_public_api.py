@@ -65,3 +65,9 @@ def test_every_hook_is_documented_and_typed() -> None:
         assert "Returns" in (hook.__doc__ or "")
         hints = typing.get_type_hints(hook)
         assert set(hints) == {*inspect.signature(hook).parameters, "return"}
+
+
+def test_every_hook_is_answered_in_a_test() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].rglob("*.py")]
+    for name in (name for name in vars(hookspecs) if name.startswith("gantk_")):
+        assert any(f"def {name}(" in text for text in texts), name
