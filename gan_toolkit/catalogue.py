@@ -21,7 +21,7 @@ import pluggy
 from gan_toolkit import hookspecs
 from gan_toolkit.errors import PluginError, UnknownName, UsageError
 from gan_toolkit.plugin import API_VERSION, COMMANDS, FILE_PREFIX, KINDS, PROJECT, Component
-from gan_toolkit.switches import disabled, disabled_may_have
+from gan_toolkit.switches import disabled, disabled_may_have, switched_off
 
 SINGLE_FILE = "single file"
 """What stands for the distribution of a plugin that was named with `--plugin`."""
@@ -94,11 +94,12 @@ class Catalogue:
 
     @property
     def left_out(self) -> str:
-        """Where a name that is missing may be: with the plugins that are disabled; empty if none.
+        """Where a name that is missing may be: with plugins disabled for good; empty if none are.
 
-        Nobody asked these what they add.
+        Nobody asked these what they add. Who left one out of this process by the environment knows.
         """
-        return disabled_may_have(plugin.name for plugin in self.disabled)
+        for_good = switched_off()
+        return disabled_may_have(p.name for p in self.disabled if p.name in for_good)
 
     @property
     def files(self) -> tuple[str, ...]:

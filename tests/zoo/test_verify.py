@@ -51,11 +51,11 @@ def test_a_model_of_files_is_scored_without_an_extractor_and_verified_against_th
 ) -> None:
     known = read(of_files)
     assert known is not None
-    assert [score.name for score in known.scores] == ["swd"]
+    assert [score.name for score in known.scores] == ["ms-ssim", "swd"]
     verdict = verify(of_files / bundle.WEIGHTS, Catalogue.discover(), data=str(pictures))
     assert verdict.matches
     assert verdict.same_data
-    assert [check.name for check in verdict.checks] == ["swd"]
+    assert [check.name for check in verdict.checks] == ["ms-ssim", "swd"]
 
 
 def test_other_files_than_those_of_the_receipt_are_told(
