@@ -39,15 +39,16 @@ def test_pairs_are_penalised_on_reals_and_fakes_at_every_step_by_the_same_fallin
 @pytest.mark.parametrize(
     ("grid", "ring"), [(POINTS[0], POINTS[1]), (POINTS[2], POINTS[3])], ids=["long", "short"]
 )
-def test_latents_are_plane_normals_as_in_the_protocol_and_the_networks_those_of_both(
+def test_latents_are_plane_normals_as_in_the_protocol_and_networks_differ_in_depth_alone(
     grid: Request, ring: Request
 ) -> None:
     one, other = (resolve(each, Catalogue.discover()).arch for each in (grid, ring))
     assert isinstance(one, MLP)
+    assert isinstance(other, MLP)
     assert (one.latent, one.prior) == (2, "normal")
-    assert one.model_copy(update={"wavelength": 0.0}) == other.model_copy(
-        update={"wavelength": 0.0}
-    )
+    assert set(one.hidden) == set(other.hidden) == {64}
+    own = {"wavelength": 0.0, "hidden": ()}
+    assert one.model_copy(update=own) == other.model_copy(update=own)
 
 
 @pytest.mark.parametrize("recipe", ["grid25", "ring8", "mlp"])
