@@ -111,7 +111,7 @@ class Watch:
                 progress=self._observer.progress,
             )
             self._metrics = self._chosen(self._exam)
-        exam = self._exam = sat(self._exam, judged)
+        exam = self._exam = sat(self._exam, judged, seed)
         return [score for metric in self._metrics for score in metric.scores(exam)]
 
     def _chosen(self, exam: Exam) -> list[Metric]:
