@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -40,20 +41,29 @@ class InceptionScore(FeatureMetric):
     def scores(self, exam: Exam) -> list[Score]:
         """Return the score of the samples; its floor is that of held-out real samples."""
         eye = self.eye(exam)
-        value, error = split(probabilities(exam.fake.seen(eye)), exam.seed)
+        made, held_out = (
+            side.statistic(f"inception score 1 of {exam.seed}", eye, partial(scored, exam.seed))
+            for side in (exam.fake, exam.floor[0])
+        )
         size, classes = exam.fake.n // SPLITS, len(eye.extractor.classes)
         few = f" for {classes:,} classes, so that more would score higher" * (size < classes)
         notes = [f"is: {SPLITS} parts of {size:,} samples{few}"]
         return [
             Score(
                 name=eye.title("is"),
-                value=value,
+                value=float(made["mean"]),
                 better="higher",
-                floor=split(probabilities(exam.floor[0].seen(eye)), exam.seed)[0],
-                error=error,
+                floor=float(held_out["mean"]),
+                error=float(made["error"]),
                 receipt=exam.signed(eye, notes),
             )
         ]
+
+
+def scored(seed: int, chunks: Iterable[Seen]) -> dict[str, Tensor]:
+    """Return the `mean` score over parts and its standard `error`, float64."""
+    found = split(probabilities(chunks), seed)
+    return dict(zip(("mean", "error"), torch.tensor(found, dtype=torch.float64), strict=True))
 
 
 def probabilities(chunks: Iterable[Seen]) -> Tensor:
