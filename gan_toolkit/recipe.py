@@ -87,8 +87,10 @@ class Compute(Options):
         description="CPU threads; 0 takes torch's default",
         json_schema_extra=LOCAL,
     )
-    engine: Literal["eager"] = Field(
-        "eager", description="how a step is executed", json_schema_extra=LOCAL
+    engine: Literal["auto", "eager", "compiled"] = Field(
+        "auto",
+        description="eager: operation by operation; compiled: one program; auto: what pays",
+        json_schema_extra=LOCAL,
     )
     deterministic: bool = Field(
         True,

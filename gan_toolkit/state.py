@@ -60,6 +60,8 @@ class TrainState:
         self.device = device
         self.step = 0
         self.nimg = 0
+        self.loads = 0
+        """Changes whenever tensors of the state were exchanged for others."""
         self.readings = Readings()
         self.terms = {name: _to(term.state(spec), device) for name, term in recipe.terms.items()}
         self._build(stage=recipe.arch.stage_at(0))
@@ -177,6 +179,7 @@ class TrainState:
             yield f"readings/{name}", tensor
 
     def _load(self, tensors: Tensors, *, strict: bool) -> None:
+        self.loads += 1
         own = {name: tensor for name, tensor in self._flat() if name.startswith(FIXED)}
         if strict:
             _same_names_and_shapes(own, tensors)

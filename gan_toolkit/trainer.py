@@ -1,7 +1,7 @@
 """The training loop, read top to bottom: `Trainer.run`.
 
-The trainer owns the run's files and its clock; the arithmetic is `step.py`, its inputs are
-`feed.py`, what changes is `state.py`.
+The trainer owns the run's files and its clock; the arithmetic is `step.py`, executed by one of the
+`engines`, its inputs are `feed.py`, what changes is `state.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gan_toolkit import bundle
 from gan_toolkit.checkpoint import Checkpoint, Manifest
 from gan_toolkit.data import EndlessSource, Source
 from gan_toolkit.description import Description
+from gan_toolkit.engines import engine_named
 from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import is_full
@@ -30,8 +31,6 @@ from gan_toolkit.run import Run
 from gan_toolkit.sampling import draw_samples, grid_size, seeded
 from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
-from gan_toolkit.step import step
-from gan_toolkit.streams import seed_own_draws
 from gan_toolkit.system import machine, versions
 from gan_toolkit.trace import trace, write_trace
 
@@ -56,6 +55,7 @@ class Trainer:
         self.device = torch.device(recipe.plan.compute.device)
         self.feed = Feed(recipe, source, self.device)
         self.state = TrainState(recipe, self.feed.spec, self.device)
+        self.engine = engine_named(recipe.plan.compute.engine, self.observer.warn)
         self._distribution = distribution
         self._plugin_files = plugin_files
         self._saved_step = -1
@@ -154,8 +154,7 @@ class Trainer:
 
     def _advance(self) -> bool:
         """Make one step; return whether the networks grew after it."""
-        seed_own_draws(self.device, self.recipe.plan.seed, "step", self.state.step)
-        step(self.state, *self.feed.moves(self.state))
+        self.engine.step(self.state, *self.feed.moves(self.state))
         return self.state.grow()
 
     def _log(self, run: Run) -> None:
