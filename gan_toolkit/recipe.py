@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -19,6 +19,7 @@ from gan_toolkit.terms import Term
 
 Values = dict[str, Any]
 """Plain TOML values. Any: TOML nests freely."""
+EngineName = Literal["auto", "eager", "compiled"]
 LENGTHS = ("steps", "kimg", "planned_steps")
 """Keys that say how long a run is; a new one replaces them all."""
 
@@ -87,7 +88,7 @@ class Compute(Options):
         description="CPU threads; 0 takes torch's default",
         json_schema_extra=LOCAL,
     )
-    engine: Literal["auto", "eager", "compiled"] = Field(
+    engine: EngineName = Field(
         "auto",
         description="eager: operation by operation; compiled: one program; auto: what pays",
         json_schema_extra=LOCAL,
@@ -200,6 +201,11 @@ class Recipe:
             "terms": {name: table(f"terms.{name}", term) for name, term in self.terms.items()},
             **plain(self.plan),
         }
+
+    def executed_by(self, engine: EngineName) -> Recipe:
+        """Return the recipe with its engine decided."""
+        compute = self.plan.compute.model_copy(update={"engine": engine})
+        return replace(self, plan=self.plan.model_copy(update={"compute": compute}))
 
     def toml(self, *, exported: bool = False) -> str:
         """Return the recipe as a TOML document that `--recipe` accepts."""

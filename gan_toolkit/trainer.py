@@ -21,12 +21,13 @@ from gan_toolkit.checkpoint import Checkpoint, Manifest
 from gan_toolkit.data import EndlessSource, Source
 from gan_toolkit.description import Description
 from gan_toolkit.engines import engine_named
+from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import is_full
 from gan_toolkit.observer import Observer
 from gan_toolkit.pictures import picture, save_png, scatter
-from gan_toolkit.recipe import Recipe
+from gan_toolkit.recipe import EngineName, Recipe
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import draw_samples, grid_size, seeded
 from gan_toolkit.signals import Signals
@@ -64,10 +65,23 @@ class Trainer:
 
     def start(self, path: Path) -> Run:
         """Make the run folder, with the checkpoint of step 0 in it, and return it."""
+        self._settle_engine()
         with disk(path, "Nothing was started; free some space and try again."):
             run = Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
         self._saved_step = 0
         return run
+
+    def _settle_engine(self) -> None:
+        """Decide for good what executes the steps: what the recipe asks for, if that can."""
+        compute, moves = self.recipe.plan.compute, self.feed.moves(self.state)
+        name: EngineName = compute.engine
+        if name == "auto":
+            name, why = chosen(self.state, self.recipe.plan.length)
+            self.observer.note(f"Engine: {name}, {why}.")
+        self.engine = engine_named(name, self.observer.warn)
+        if not self.engine.ready(self.state, *moves):
+            name = "eager"
+        self.recipe = self.recipe.executed_by(name)
 
     def resume(self, run: Run, found: Checkpoint) -> None:
         """Take up a run at a checkpoint."""

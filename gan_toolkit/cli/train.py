@@ -61,6 +61,14 @@ def train(
             autocompletion=lambda: ["fp32", "bf16"],
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|eager|compiled",
+            help="How steps are executed.",
+            autocompletion=lambda: ["auto", "eager", "compiled"],
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Length in steps.")] = None,
     kimg: Annotated[
         float | None, typer.Option(metavar="N", help="Length in thousands of real images.")
@@ -117,6 +125,7 @@ def train(
         "kimg": kimg,
         "compute.device": device,
         "compute.precision": precision,
+        "compute.engine": engine,
     }
     request = Request(
         recipe=recipe,

@@ -17,12 +17,20 @@ from gan_toolkit.streams import seed_own_draws
 class Engine(Protocol):
     """What makes a step."""
 
+    def ready(self, state: TrainState, moves: Sequence[Move], new_images: int) -> bool:
+        """Prepare for such a step, changing nothing; return whether this engine can make it."""
+
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Make the moves and let the averages follow; `state` counts a step and the images."""
 
 
 class Eager:
     """The reference: one operation after another."""
+
+    def ready(self, state: TrainState, moves: Sequence[Move], new_images: int) -> bool:
+        """Return that it can."""
+        del state, moves, new_images
+        return True
 
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Seed what networks may draw for themselves, then make the step."""

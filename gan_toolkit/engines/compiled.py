@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -21,6 +22,8 @@ from gan_toolkit.step import Move, minibatches
 
 ROUNDING = {"fp32": 1e-2, "bf16": 1e-1}
 """How far, relative to its size, anything that is linear in a gradient may be off after a step."""
+GENTLE = 1e-3
+"""Factor of the rates: one move's rounding is not to show in the gradients of the next."""
 NOISE = 1e-3
 """What is smaller than this share of the largest of its kind is noise around zero."""
 
@@ -34,23 +37,32 @@ class Compiled:
         self._programs: dict[Hashable, Program | None] = {}
         self._eager = Eager()
 
+    def ready(self, state: TrainState, moves: Sequence[Move], new_images: int) -> bool:
+        """Make the program of such a step; return whether there is one."""
+        return self._program(state, moves, new_images) is not None
+
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Make the step by its program, made on the way if need be."""
+        program = self._program(state, moves, new_images)
+        (program or self._eager).step(state, moves, new_images)
+
+    def _program(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
         kind = (state.stage, len(list(minibatches(state))), *((m.name, *m.terms) for m in moves))
         if kind not in self._programs:
             self._programs[kind] = self._proved(state, moves, new_images)
-        (self._programs[kind] or self._eager).step(state, moves, new_images)
+        return self._programs[kind]
 
     def _proved(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
         """Return the program of a step after trying it, None with a warning when there is none."""
         expected = copied(state)
-        self._eager.step(expected, moves, new_images)
+        gentle = [replace(move, lr=move.lr * GENTLE) for move in moves]
+        self._eager.step(expected, gentle, new_images)
         try:
             for name, optimiser in state.optimisers.items():
                 prepare_slots(optimiser, expected.optimisers[name])
             program = Program(state, moves, self._backend)
             found = copied(state)
-            program.step(found, moves, new_images)
+            program.step(found, gentle, new_images)
         except Exception as error:  # noqa: BLE001  # whatever a compiler throws, training goes on
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             self._warn(f"Not compiled, the eager engine goes on instead: {reason}.")

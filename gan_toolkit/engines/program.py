@@ -9,6 +9,7 @@ changes, weights and averages and memories, it changes in place.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_toolkit.data import Batch
 from gan_toolkit.engines.arithmetic import UPDATES
+from gan_toolkit.places import cache_folder
 from gan_toolkit.state import Readings, TrainState
 from gan_toolkit.step import Move, minibatches, objective, pieces
 
@@ -40,7 +42,7 @@ class Program:
     def __init__(self, state: TrainState, moves: Sequence[Move], backend: Backend) -> None:
         held = _held(state)
         self._names = list(held)
-        self._distinct = _Distinct([*held.values(), *_memories(state), *_inputs(moves)])
+        self._distinct = _Distinct([*held.values(), *_memories(state), *tensors_of(moves)])
         self._bound: list[Tensor] = []
         self._bound_to: tuple[TrainState, int] | None = None
         tracing = _Tracing(state, moves, self._names, self._distinct, _followed(state, held))
@@ -69,7 +71,7 @@ class Program:
             held = _held(state)
             self._bound = [held[name].detach() for name in self._names]
             self._bound_to = (state, state.loads)
-        return [*self._bound, *_memories(state), *_inputs(moves)]
+        return [*self._bound, *_memories(state), *tensors_of(moves)]
 
 
 class _Distinct:
@@ -110,7 +112,8 @@ class _Tracing:
         self._names = names
         self._distinct = distinct
         self._followed = followed
-        self._networks = nn.ModuleDict(dict(state.networks))
+        self._working = _Working(nn.ModuleDict(dict(state.networks)))
+        self._places = _places(self._working, _held(state))
         self.readings: list[str] = []
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
@@ -124,7 +127,7 @@ class _Tracing:
             for name, memory in self._state.terms.items()
         }
         shadow.terms = dict(memories)
-        moves = [_given(move, tensors) for move in self._moves]
+        moves = [with_tensors(move, tensors) for move in self._moves]
         *rates, ema = numbers.unbind()
         for rows in minibatches(shadow):
             for move, rate in zip(moves, rates, strict=True):
@@ -193,11 +196,9 @@ class _Tracing:
     ) -> Any:  # Any: what the work returns
         """Do something while the networks hold the tensors given, with leaves for some of them."""
         given = {
-            name: leaves.get(id(tensor), tensor)
-            for name, tensor in held.items()
-            if name.startswith("networks.")
+            place: leaves.get(id(held[name]), held[name]) for place, name in self._places.items()
         }
-        return functional_call(_Working(self._networks), given, (work,))
+        return functional_call(self._working, given, (work,), tie_weights=False)
 
 
 class _Working(nn.Module):
@@ -212,7 +213,8 @@ class _Working(nn.Module):
 
 
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
-    """Return the graph as machine code, one source file for all of it."""
+    """Return the graph as machine code, one source file for all of it; kept for runs to come."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     from torch._inductor import compile as compile_graph
 
     found: Run = compile_graph(graph, [*examples], options={"cpp_wrapper": True})
@@ -239,8 +241,19 @@ def _memories(state: TrainState) -> Iterator[Tensor]:
         yield from memory.values()
 
 
-def _inputs(moves: Sequence[Move]) -> Iterator[Tensor]:
-    """Yield every tensor of the moves, in the order in which `_given` takes them."""
+def _places(module: nn.Module, held: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the name in `held` of the tensor at each place of a module, a shared layer once."""
+    names = {id(tensor): name for name, tensor in held.items() if name.startswith("networks.")}
+    return {
+        f"{path}.{key}": names[id(tensor)]
+        for path, layer in module.named_modules()
+        for own in (layer.named_parameters(recurse=False), layer.named_buffers(recurse=False))
+        for key, tensor in own
+    }
+
+
+def tensors_of(moves: Sequence[Move]) -> Iterator[Tensor]:
+    """Yield every tensor of the moves, in the order in which `with_tensors` takes them."""
     for move in moves:
         for batch in (move.reals, move.draws, move.given, move.s):
             yield from batch.values()
@@ -253,13 +266,13 @@ def _inputs(moves: Sequence[Move]) -> Iterator[Tensor]:
             yield from move.augmented.s.values()
 
 
-def _given(move: Move, tensors: Iterator[Tensor]) -> Move:
+def with_tensors(move: Move, tensors: Iterator[Tensor]) -> Move:
     """Return the move with other tensors."""
 
     def taken(batch: Mapping[str, Tensor]) -> Batch:
         return {name: next(tensors) for name in batch}
 
-    reals, draws, given, s = map(taken, (move.reals, move.draws, move.given, move.s))
+    reals, draws, asked, s = map(taken, (move.reals, move.draws, move.given, move.s))
     term_draws = {name: taken(batch) for name, batch in move.term_draws.items()}
     term_s = {name: taken(batch) for name, batch in move.term_s.items()}
     augmented = move.augmented and replace(
@@ -271,7 +284,7 @@ def _given(move: Move, tensors: Iterator[Tensor]) -> Move:
         move,
         reals=reals,
         draws=draws,
-        given=given,
+        given=asked,
         s=s,
         term_draws=term_draws,
         term_s=term_s,
