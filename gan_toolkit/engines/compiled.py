@@ -31,9 +31,9 @@ NOISE = 1e-3
 class Compiled:
     """Programs by kind of step; none for a kind that is made eagerly."""
 
-    def __init__(self, warn: Callable[[str], None], backend: Backend = inductor) -> None:
+    def __init__(self, warn: Callable[[str], None], backend: Backend | None = None) -> None:
         self._warn = warn
-        self._backend = backend
+        self._backend = backend or inductor
         self._programs: dict[Hashable, Program | None] = {}
         self._eager = Eager()
 

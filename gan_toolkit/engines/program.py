@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -215,9 +216,11 @@ class _Working(nn.Module):
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
     """Return the graph as machine code, one source file for all of it; kept for runs to come."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
-    from torch._inductor import compile as compile_graph
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's, of itself
+        from torch._inductor import compile as compile_graph
 
-    found: Run = compile_graph(graph, [*examples], options={"cpp_wrapper": True})
+        found: Run = compile_graph(graph, [*examples], options={"cpp_wrapper": True})
     return found
 
 
