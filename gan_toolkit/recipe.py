@@ -52,6 +52,13 @@ class Update(Options):
         """Return whether a term, or a part of it, is among this update's."""
         return self.terms is None or term in {asked.partition(".")[0] for asked in self.terms}
 
+    def parts(self, term: str) -> frozenset[str] | None:
+        """Return which parts of a term this update takes, none when it takes them all."""
+        if self.terms is None or term in self.terms:
+            return None
+        split = [asked.partition(".") for asked in self.terms]
+        return frozenset(part for name, _, part in split if name == term)
+
 
 class Ema(Options):
     """Exponential moving average of weights; what is sampled and exported."""
@@ -91,6 +98,11 @@ class Compute(Options):
     engine: EngineName = Field(
         "auto",
         description="eager: operation by operation; compiled: one program; auto: what pays",
+        json_schema_extra=LOCAL,
+    )
+    channels_last: bool = Field(
+        True,
+        description="keep convolutions' weights with the channels last: other rounding, faster",
         json_schema_extra=LOCAL,
     )
     deterministic: bool = Field(

@@ -20,7 +20,7 @@ from gan_toolkit.errors import UsageError, did_you_mean
 from gan_toolkit.play import Play
 from gan_toolkit.recipe import Update
 from gan_toolkit.state import TrainState
-from gan_toolkit.terms import Parts, Term
+from gan_toolkit.terms import Parts, Term, glimpse
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,13 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
     for name, term in move.terms.items():
         draws = _rows(move.term_draws.get(name, {}), part)
         memory = state.terms[name]
-        parts, memory = term.value(play, draws, move.term_s.get(name, {}), memory)
+        taken = update.parts(name)
+        seen = glimpse(play, term, taken)
+        parts, memory = term.value(seen, draws, move.term_s.get(name, {}), memory)
         state.terms[name] = {key: tensor.detach() for key, tensor in memory.items()}
         _check_parts(move, name, parts)
         for key, value in parts.items():
-            if update.terms is None or {name, f"{name}.{key}"} & set(update.terms):
+            if taken is None or key in taken:
                 total = total + value * term.every
                 state.readings.add(f"{move.name}.{name}.{key}", value.detach())
     if update.role == "discriminator":  # a verdict nobody asked for is not worth a pass
