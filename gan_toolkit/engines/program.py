@@ -9,11 +9,11 @@ changes, weights and averages and memories, it changes in place.
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -33,6 +33,10 @@ Backend = Callable[[GraphModule, list[Tensor]], Run]
 """What makes a graph and examples of its inputs executable."""
 
 
+FEW = 4
+"""Terms of the sums in a matrix product that is written out."""
+
+
 class CannotCompileError(Exception):
     """A step that is not one program; the message says why, in one line."""
 
@@ -50,9 +54,12 @@ class Program:
         numbers = _numbers(state, moves, 1)
         given = [tensor.detach() for tensor in self._distinct.pick(self._gathered(state, moves))]
         with torch.no_grad():
-            graph = make_fx(tracing, tracing_mode="fake", _allow_non_fake_inputs=True)(
-                *given, numbers
-            )
+            graph = make_fx(
+                tracing,
+                decomposition_table=PRODUCTS,
+                tracing_mode="fake",
+                _allow_non_fake_inputs=True,
+            )(*given, numbers)
         _refuse_own_draws(graph)
         self._run = backend(graph, [*given, numbers])
         self._readings = tracing.readings
@@ -181,7 +188,7 @@ class _Tracing:
         parts = pieces(shadow, rows)
         for part in parts:
             with torch.enable_grad():
-                total = self._with(held, leaves, partial(objective, shadow, move, part))
+                total = self._with(held, leaves, functools.partial(objective, shadow, move, part))
                 if not total.requires_grad:
                     continue
                 found = torch.autograd.grad(
@@ -211,6 +218,29 @@ class _Working(nn.Module):
 
     def forward(self, work: Callable[[], Any]) -> Any:  # Any: what the work returns
         return work()
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Return left @ right as a sum of outer products where these are few.
+
+    A call of a library costs more than so few numbers, and the sum can be fused with what follows.
+    """
+    terms = left.shape[1]
+    if not 0 < terms <= FEW:
+        return NotImplemented
+    parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
+    return functools.reduce(torch.add, parts)
+
+
+def _shifted_product(
+    shift: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """Return shift + left @ right likewise."""
+    product = NotImplemented if (beta, alpha) != (1, 1) else _product(left, right)
+    return product if product is NotImplemented else shift + product
+
+
+PRODUCTS = {torch.ops.aten.mm.default: _product, torch.ops.aten.addmm.default: _shifted_product}
 
 
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
