@@ -21,11 +21,13 @@ from gan_toolkit.state import TrainState
 from gan_toolkit.step import Move, minibatches
 
 ROUNDING = {"fp32": 1e-2, "bf16": 1e-1}
-"""How far, relative to its size, anything that is linear in a gradient may be off after a step."""
-GENTLE = 1e-3
-"""Factor of the rates: one move's rounding is not to show in the gradients of the next."""
+"""How far, relative to its size, all that is linear in one network's gradient may be off."""
+ALONE = 0.3
+"""The same of one tensor: that of a bias is a sum that may nearly cancel."""
 NOISE = 1e-3
 """What is smaller than this share of the largest of its kind is noise around zero."""
+GENTLE = 1e-3
+"""Factor of the rates: one move's rounding is not to show in the gradients of the next."""
 
 
 class Compiled:
@@ -90,7 +92,7 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
 
     Adaptive optimisers turn gradients around zero, which are noise, into steps of full size. So
     weights are compared by the step that a network made as a whole, and optimisers' memories, which
-    are linear in gradients or their squares, one by one.
+    are linear in gradients or their squares, more closely.
     """
     old, right, other = before.tensors(), expected.tensors(), found.tensors()
     if right.keys() != other.keys():
@@ -102,19 +104,27 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
             groups[f"{kind}/{owner}"].append(name)
         elif kind == "optimisers":
             groups[f"{kind}/{owner}/{inner[-1]}"].append(name)
-    rounding = ROUNDING[before.recipe.plan.compute.precision]
     wrong = []
     for group, names in groups.items():
-        off = {name: _size(other[name] - right[name]) for name in names}
-        moved = {name: _size(right[name] - old[name]) for name in names}
-        if group.startswith("optimisers"):
-            noise = NOISE * max(moved.values())
-            wrong += [n for n in names if not off[n] <= rounding * max(moved[n], noise)]
-        elif not math.hypot(*off.values()) <= math.hypot(*moved.values()) / 2:
+        off = [other[name].double() - right[name] for name in names]
+        moved = [right[name].double() - old[name] for name in names]
+        exact = group.startswith("optimisers")
+        limit = ROUNDING[before.recipe.plan.compute.precision] if exact else 0.5
+        if not math.hypot(*map(_norm, off)) <= limit * math.hypot(*map(_norm, moved)):
             wrong.append(group)
+        noise = NOISE * max(map(_size, moved))
+        wrong += [
+            name
+            for name, far, way in zip(names, off, moved, strict=True)
+            if exact and not _size(far) <= ALONE * max(_size(way), noise)
+        ]
     return wrong
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(tensor.norm())
 
 
 def _size(tensor: Tensor) -> float:
     """Return the root mean square."""
-    return float(tensor.double().square().mean().sqrt())
+    return _norm(tensor) / math.sqrt(tensor.numel())

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.func import functional_call
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -221,15 +222,16 @@ class _Working(nn.Module):
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Return left @ right as a sum of outer products where these are few.
+    """Return left @ right as a sum of outer products where these are few, else `NotImplemented`.
 
     A call of a library costs more than so few numbers, and the sum can be fused with what follows.
     """
     terms = left.shape[1]
     if not 0 < terms <= FEW:
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way
     parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
-    return functools.reduce(torch.add, parts)
+    found: Tensor = functools.reduce(torch.add, parts)
+    return found
 
 
 def _shifted_product(
@@ -240,7 +242,10 @@ def _shifted_product(
     return product if product is NotImplemented else shift + product
 
 
-PRODUCTS = {torch.ops.aten.mm.default: _product, torch.ops.aten.addmm.default: _shifted_product}
+PRODUCTS: dict[OpOverload[..., Any], Callable[..., Tensor]] = {
+    torch.ops.aten.mm.default: _product,
+    torch.ops.aten.addmm.default: _shifted_product,
+}
 
 
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
