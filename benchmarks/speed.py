@@ -286,7 +286,7 @@ def page(results: Mapping[str, Any]) -> str:
         "Milliseconds a step, CPU time. A step is one update of each network, the tutorial's three",
         "where it has three; ours averages weights besides.",
         "",
-        "| job | eager | compiled | eager, bf16 | plain loop | torchgan | s to first step, eager / compiled |",
+        "| job | eager | compiled | eager, bf16 | plain loop | torchgan | s to the first step |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     names = ("eager", "compiled", "eager, bf16", "plain loop", "torchgan")

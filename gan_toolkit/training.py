@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import EndlessSource, Source
+from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
 from gan_toolkit.initial import initial_weights
@@ -158,11 +160,23 @@ class Ready:
 
     def lasting(self, minutes: float, observer: Observer) -> Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
-        seconds = self.trainer(Observer()).measure(steps=8)
-        steps = max(1, int(minutes * 60 * (1 - MINUTES_KEPT_BACK) / seconds))
+        left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
+        trainer = self.trainer(Observer())
+        seconds = trainer.measure(steps=8)
+        recipe = self.recipe
+        if recipe.plan.compute.engine == "auto":
+            name, why = chosen(trainer.state, int(left / seconds))
+            observer.note(f"Engine: {name}, {why}.")
+            recipe = recipe.executed_by(name)
+        ready = dataclasses.replace(self, recipe=recipe)
+        if recipe.plan.compute.engine == "compiled":
+            begun = time.monotonic()
+            seconds = ready.trainer(Observer()).measure(steps=200)
+            left = max(left - (time.monotonic() - begun), seconds)  # the compiler's, mostly
+        steps = max(1, int(left / seconds))
         observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
-        recipe = _with_plan(self.recipe, steps=steps, planned_steps=steps)
-        return dataclasses.replace(self, recipe=recipe)
+        recipe = _with_plan(recipe, steps=steps, planned_steps=steps)
+        return dataclasses.replace(ready, recipe=recipe)
 
 
 def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready:
