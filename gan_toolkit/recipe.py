@@ -92,7 +92,7 @@ class Compute(Options):
         0,
         ge=0,
         le=1024,
-        description="CPU threads; 0 takes torch's default",
+        description="CPU threads; 0 takes torch's default, or 1 where that is no slower",
         json_schema_extra=LOCAL,
     )
     engine: EngineName = Field(

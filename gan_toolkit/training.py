@@ -34,6 +34,9 @@ from gan_toolkit.trainer import Trainer, disk
 MINUTES_KEPT_BACK = 0.08
 """Share of `--minutes` kept for start-up, sample grids and checkpoints."""
 
+WORTH_TIMING = 100
+"""Steps from which a run is worth timing some of them on one thread and on all."""
+
 
 def train(
     *,
@@ -158,6 +161,28 @@ class Ready:
             observer=observer,
         )
 
+    def threaded(self, observer: Observer) -> Ready:
+        """Return the same on one thread unless all of them are found to make steps sooner.
+
+        More threads than idle cores are several times slower than one, and small networks gain
+        nothing from them.
+        """
+        compute = self.recipe.plan.compute
+        worth = self.recipe.plan.length >= WORTH_TIMING
+        if compute.threads == 1 or compute.device != "cpu" or not worth:
+            return self
+        timed = dataclasses.replace(self, recipe=self.recipe.executed_by("eager"))
+        seconds = {}
+        for threads in (1, compute.threads):
+            torch.set_num_threads(threads)
+            seconds[threads] = timed.trainer(Observer()).measure()
+        best = compute.threads if seconds[compute.threads] < 0.9 * seconds[1] else 1
+        torch.set_num_threads(best)
+        told = ", ".join(f"{1000 * took:.1f} ms with {n}" for n, took in seconds.items())
+        observer.note(f"Threads: {best}, as a step takes {told}.")
+        compute = compute.model_copy(update={"threads": best})
+        return dataclasses.replace(self, recipe=_with_plan(self.recipe, compute=compute))
+
     def lasting(self, minutes: float, observer: Observer) -> Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
         left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
@@ -181,9 +206,11 @@ class Ready:
 
 def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready:
     """Resolve a request, settle where it runs, open its data, and check that all of it fits."""
-    recipe = settled(resolve(request, catalogue, observer.note), observer)
+    asked = resolve(request, catalogue, observer.note)
+    recipe = settled(asked, observer)
     source = recipe.data.open(observer.progress)
-    return _ready(recipe, source, catalogue)
+    ready = _ready(recipe, source, catalogue)
+    return ready if asked.plan.compute.threads else ready.threaded(observer)
 
 
 def settled(recipe: Recipe, observer: Observer) -> Recipe:
