@@ -271,6 +271,8 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
     for change in harmless:
         observer.warn(f"Resuming with a change: {change}.")
     recipe = settled(asked, observer)
+    if recipe.plan.compute.engine == "auto":  # decided when the run began
+        recipe = recipe.executed_by(stored["compute"].get("engine", "eager"))
     if recipe.plan.length < found.step:
         raise RunError(
             f"'{run.path}' stands at step {found.step} already, beyond --steps "
