@@ -17,13 +17,14 @@ from torch import Tensor
 from gan_toolkit.engines import Eager
 from gan_toolkit.engines.arithmetic import prepare_slots
 from gan_toolkit.engines.program import Backend, Program, inductor
-from gan_toolkit.state import TrainState
+from gan_toolkit.state import FIXED, Tensors, TrainState
 from gan_toolkit.step import Move, minibatches
 
 ROUNDING = {"fp32": 1e-2, "bf16": 1e-1}
 """How far, relative to its size, all that is linear in one network's gradient may be off."""
 ALONE = 0.3
 """The same of one tensor: that of a bias is a sum that may nearly cancel."""
+LASTING = (*FIXED, "optimisers/")
 NOISE = 1e-3
 """What is smaller than this share of the largest of its kind is noise around zero."""
 GENTLE = 1e-3
@@ -94,7 +95,7 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
     weights are compared by the step that a network made as a whole, and optimisers' memories, which
     are linear in gradients or their squares, more closely.
     """
-    old, right, other = before.tensors(), expected.tensors(), found.tensors()
+    old, right, other = (_lasting(state.tensors()) for state in (before, expected, found))
     if right.keys() != other.keys():
         return sorted(right.keys() ^ other.keys())
     groups: defaultdict[str, list[str]] = defaultdict(list)
@@ -119,6 +120,11 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
             if exact and not _size(far) <= ALONE * max(_size(way), noise)
         ]
     return wrong
+
+
+def _lasting(tensors: Tensors) -> Tensors:
+    """Return what later steps build on: all but what is only told."""
+    return {name: kept for name, kept in tensors.items() if name.startswith(LASTING)}
 
 
 def _norm(tensor: Tensor) -> float:
