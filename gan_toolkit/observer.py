@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gan_toolkit.data import DataSpec
+    from gan_toolkit.doctor import Finding
     from gan_toolkit.recipe import Recipe
     from gan_toolkit.run import Row
 
@@ -43,6 +44,9 @@ class Observer:
 
     def row(self, row: Row) -> None:
         """A row of metrics was written."""
+
+    def found(self, finding: Finding) -> None:
+        """The doctor has found something that was not so before."""
 
     def drew(self, path: Path) -> None:
         """A sample grid was written."""

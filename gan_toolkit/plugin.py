@@ -63,5 +63,7 @@ class Component:
     """Chosen when a recipe names none of its kind."""
     opens_paths: bool = False
     """For data: `--data PATH` means this one, with `path = PATH`."""
+    helps: tuple[str, ...] = ()
+    """Findings of the doctor that adding this part helps against: a loss, penalty, augmentation."""
     deprecated: str = ""
     """What to use instead, and which release drops this: using it warns, and it works till then."""

@@ -112,6 +112,33 @@ class Compute(Options):
     )
 
 
+class Evaluation(Options):
+    """Scores taken while training, of the averaged weights; they change nothing in the run."""
+
+    every: int = Field(
+        0, ge=0, description="steps between evaluations; 0: none", json_schema_extra=HARMLESS
+    )
+    n: int = Field(
+        2048, ge=2, le=1_000_000, description="samples of each", json_schema_extra=HARMLESS
+    )
+    metrics: tuple[str, ...] = Field(
+        (),
+        description="registry names; none: the first that fits and is meant to be watched",
+        json_schema_extra=HARMLESS,
+    )
+    best_by: str | None = Field(
+        None,
+        description="score that decides which weights RUN/best holds; none: the first",
+        json_schema_extra=HARMLESS,
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        description="evaluations without a better one after which a run stops; 0: never",
+        json_schema_extra=HARMLESS,
+    )
+
+
 class Plan(Options):
     """What a recipe says beside its components."""
 
@@ -138,6 +165,12 @@ class Plan(Options):
     )
     checkpoint_every: int = Field(
         500, ge=1, description="steps between checkpoints", json_schema_extra=HARMLESS
+    )
+    evaluation: Evaluation = Field(Evaluation(), description="scores while training")
+    stop_on: tuple[str, ...] = Field(
+        (),
+        description="what the doctor must find for the run to stop: broken, worrying or findings",
+        json_schema_extra=HARMLESS,
     )
     keep: int = Field(3, ge=1, description="checkpoints kept", json_schema_extra=HARMLESS)
 

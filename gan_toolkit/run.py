@@ -21,13 +21,15 @@ from gan_toolkit.recipe import Values
 from gan_toolkit.resolve import read_recipe
 from gan_toolkit.state import Tensors
 
-RECIPE, IDENTITY, METRICS = "recipe.toml", "run.json", "metrics.jsonl"
-CHECKPOINTS, SAMPLES, TRACES, PLOTS = "checkpoints", "samples", "traces", "plots"
+RECIPE, IDENTITY, METRICS, SCORES = "recipe.toml", "run.json", "metrics.jsonl", "scores.jsonl"
+CHECKPOINTS, SAMPLES, TRACES, PLOTS, BEST = "checkpoints", "samples", "traces", "plots", "best"
 TIMES = ("seconds", "images_per_second")
 """Fields of a metrics row that depend on the clock; all others are the same on every replay."""
 
 Row = dict[str, Any]
 """One line of metrics.jsonl. Any: JSON values."""
+Evaluations = list[dict[str, Any]]
+"""The lines of scores.jsonl: `step` and plain `scores`. Any: as above."""
 
 
 class Run:
@@ -135,34 +137,32 @@ class Run:
 
     def append(self, row: Row) -> None:
         """Add one row to the metrics."""
-        line = (json.dumps(row) + "\n").encode()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        handle = os.open(self.path / METRICS, flags, 0o644)
-        try:
-            if os.write(handle, line) != len(line):
-                raise OSError(28, os.strerror(28))
-        finally:
-            os.close(handle)
+        _append(self.path / METRICS, row)
 
     def rows(self) -> list[Row]:
         """Return the metrics so far; lines that a kill tore or the disk damaged are left out."""
-        try:
-            text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return []
-        rows = []
-        for line in text.splitlines():
-            with suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict) and isinstance(row.get("step"), int):
-                    rows.append(row)
-        return rows
+        return _lines(self.path / METRICS)
+
+    def append_evaluation(self, evaluation: Row) -> None:
+        """Add the scores of one evaluation."""
+        _append(self.path / SCORES, evaluation)
+
+    def evaluations(self) -> Evaluations:
+        """Return the evaluations so far, as plain values; damaged lines are left out."""
+        return [line for line in _lines(self.path / SCORES) if isinstance(line.get("scores"), list)]
+
+    @property
+    def best(self) -> Path:
+        """Return where the weights of the best evaluation lie, if there was any."""
+        return self.path / BEST
 
     def cut_back(self, step: int) -> None:
-        """Drop the metrics of steps after `step`; replaying writes them again."""
-        rows = [row for row in self.rows() if row["step"] <= step]
-        with replaced(self.path / METRICS) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        """Drop metrics and scores of steps after `step`; replaying writes them again."""
+        for file in (self.path / METRICS, self.path / SCORES):
+            if file.exists():
+                kept = [json.dumps(row) + "\n" for row in _lines(file) if row["step"] <= step]
+                with replaced(file) as temporary:
+                    temporary.write_text("".join(kept), encoding="utf-8")
 
     def sample_path(self, step: int) -> Path:
         """Return where the sample grid of a step lies."""
@@ -184,6 +184,31 @@ class Run:
 def step_of(path: Path) -> int:
     """Return the step of a sample grid or a trace, from its name."""
     return int(path.stem.rpartition("-")[2])
+
+
+def _append(path: Path, row: Row) -> None:
+    line = (json.dumps(row) + "\n").encode()
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o644)
+    try:
+        if os.write(handle, line) != len(line):
+            raise OSError(28, os.strerror(28))
+    finally:
+        os.close(handle)
+
+
+def _lines(path: Path) -> list[Row]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    rows = []
+    for line in text.splitlines():
+        with suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                rows.append(row)
+    return rows
 
 
 def _identity(run: str) -> str:

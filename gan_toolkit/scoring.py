@@ -23,6 +23,8 @@ from gan_toolkit.options import Field, Options
 
 KEPT_BYTES = 128 * 2**20
 """Chunks up to this many bytes are kept for the next metric; more are made again."""
+KEPT_FEATURES = 2**30
+"""The same for what an extractor saw of a side, which takes far longer to make again."""
 CHUNK_VALUES = 2**22
 """Numbers in a chunk of samples, if that is from 64 to 512 of them."""
 
@@ -76,12 +78,14 @@ class Extractor(Options):
     """Options that open a fixed network whose features metrics compare. The plugin kind.
 
     `sha256` is that of its weights, `resize` says how samples come to its size, `classes` are
-    those of its logits, if it has any.
+    those of its logits, if it has any. `titles` names the scores that papers take through this very
+    network, by their own name: any other extractor's `fd` is `fd-NAME`.
     """
 
     sha256: ClassVar[str]
     resize: ClassVar[str]
     classes: ClassVar[tuple[str, ...]] = ()
+    titles: ClassVar[Mapping[str, str]] = {}
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why it cannot look at such samples, one sentence a reason; empty if it can."""
@@ -101,7 +105,13 @@ class Extractor(Options):
 
 
 class Metric(Options):
-    """Options that score a generator against a data set. The plugin kind."""
+    """Options that score a generator against a data set. The plugin kind.
+
+    `watched` says that its first score tells which of two moments of a run is better: such a metric
+    is taken while a run trains and none was named.
+    """
+
+    watched: ClassVar[bool] = False
 
     def refusals(self, exam: Exam) -> list[str]:
         """Return why it cannot judge this model on this data, one sentence a reason."""
@@ -142,6 +152,10 @@ class Eye:
         self._device = device
         self._network: nn.Module | None = None
 
+    def title(self, score: str) -> str:
+        """Return the name of a score taken through it, `fd` say: its own, or `fd-NAME`."""
+        return self.extractor.titles.get(score, f"{score}-{self.name}")
+
     @torch.inference_mode()
     def look(self, images: Tensor) -> Seen:
         """Return what it sees in images [N, C, H, W] in -1 … 1, on the CPU."""
@@ -154,9 +168,12 @@ class Eye:
 class Kept(Generic[Item]):
     """Chunks that can be gone through again: kept while they are small, else made again."""
 
-    def __init__(self, make: Callable[[], Iterator[Item]], weigh: Callable[[Item], int]) -> None:
+    def __init__(
+        self, make: Callable[[], Iterator[Item]], weigh: Callable[[Item], int], most: int
+    ) -> None:
         self._make = make
         self._weigh = weigh
+        self._most = most
         self._items: list[Item] | None = None
 
     def __iter__(self) -> Iterator[Item]:
@@ -169,7 +186,7 @@ class Kept(Generic[Item]):
             weight += self._weigh(item)
             if items is not None:
                 items.append(item)
-            if weight > KEPT_BYTES:
+            if weight > self._most:
                 items = None
             yield item
         self._items = items
@@ -196,7 +213,9 @@ class Side:
     _seen: dict[str, Kept[Seen]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._chunks = Kept(self._read_all, lambda batch: sum(t.nbytes for t in batch.values()))
+        self._chunks = Kept(
+            self._read_all, lambda batch: sum(t.nbytes for t in batch.values()), KEPT_BYTES
+        )
 
     def chunks(self) -> Iterator[Batch]:
         """Yield all rows in order: `sample` [m, …], float32, and `label` [m] where it is known.
@@ -214,6 +233,7 @@ class Side:
                     for batch in self.chunks()
                 ),
                 lambda seen: sum(t.nbytes for t in seen if t is not None),
+                KEPT_FEATURES,
             )
         yield from self._seen[eye.name]
 
@@ -291,6 +311,10 @@ class Exam:
             "`gantk list extractor` shows them."
         )
 
+    def share_eyes(self, other: Exam) -> None:
+        """Look with the extractors that another exam has opened."""
+        self._eyes = other._eyes
+
     def signed(self, eye: Eye | None = None, notes: Iterable[str] = ()) -> Receipt:
         """Return the receipt of a score that was taken with an extractor, or without one."""
         changes: dict[str, object] = {"notes": (*self.receipt.notes, *notes)}
@@ -302,6 +326,13 @@ class Exam:
                 "floor": self.floor_name,
             }
         return self.receipt.model_copy(update=changes)
+
+
+def in_parts(look: Callable[[Tensor], Seen], images: Tensor, most: int) -> Seen:
+    """Return what `look` sees in images, `most` of them at a time: memory is that of a part."""
+    parts = [look(part) for part in images.split(most)]
+    logits = [part.logits for part in parts if part.logits is not None]
+    return Seen(torch.cat([part.features for part in parts]), torch.cat(logits) if logits else None)
 
 
 def resized(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Literal, cast, get_args, get_origin
 
@@ -139,6 +140,17 @@ def examined(
         asked=judged.asked,
         device=judged.device,
     )
+
+
+def sat(exam: Exam, judged: Judged) -> Exam:
+    """Return the same exam with another model in it; what is known of the real side is kept."""
+    fake = Side("samples", judged.spec, exam.receipt.n, judged.read, exam.fake.size)
+    fake.progress = exam.fake.progress
+    other = dataclasses.replace(
+        exam, fake=fake, receipt=exam.receipt.model_copy(update={"model": judged.sha256})
+    )
+    other.share_eyes(exam)
+    return other
 
 
 def _floor(

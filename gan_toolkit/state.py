@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from gan_toolkit.data import DataSpec
 from gan_toolkit.errors import CheckpointError, RecipeError, did_you_mean
 from gan_toolkit.recipe import Recipe, Update
 from gan_toolkit.streams import global_stream
+from gan_toolkit.vitals import Vitals
 
 Tensors = dict[str, Tensor]
 FIXED = ("networks/", "ema/", "terms/")
@@ -35,8 +37,10 @@ class Readings:
         if not self._values:
             return {}
         names = sorted(self._values)
-        means = torch.stack([torch.stack(self._values[name]).float().mean() for name in names])
-        return dict(zip(names, means.tolist(), strict=True))
+        flat = torch.stack([value for name in names for value in self._values[name]])
+        numbers = iter(flat.tolist())
+        counts = {name: len(self._values[name]) for name in names}
+        return {name: sum(islice(numbers, count)) / count for name, count in counts.items()}
 
     def clear(self) -> None:
         """Forget everything."""
@@ -63,6 +67,7 @@ class TrainState:
         self.loads = 0
         """Changes whenever tensors of the state were exchanged for others."""
         self.readings = Readings()
+        self.vitals = Vitals(recipe.plan.log_every)
         self.terms = {name: _to(term.state(spec), device) for name, term in recipe.terms.items()}
         self._build(stage=recipe.arch.stage_at(0))
 
@@ -178,8 +183,8 @@ class TrainState:
         for name, memory in self.terms.items():
             for key, tensor in memory.items():
                 yield f"terms/{name}/{key}", tensor
-        for name, tensor in self.readings.tensors().items():
-            yield f"readings/{name}", tensor
+        for group, kept in (("readings", self.readings), ("vitals", self.vitals)):
+            yield from ((f"{group}/{name}", tensor) for name, tensor in kept.tensors().items())
 
     def _load(self, tensors: Tensors, *, strict: bool) -> None:
         self.loads += 1
@@ -192,13 +197,15 @@ class TrainState:
                     tensor.copy_(tensors[name])
         for update, optimiser in self.optimisers.items():
             self._load_optimiser(update, optimiser, tensors)
-        self.readings.load(
-            {
-                name.removeprefix("readings/"): tensor.to(self.device)
-                for name, tensor in tensors.items()
-                if name.startswith("readings/")
-            }
-        )
+        self.readings.load(self._group(tensors, "readings/"))
+        self.vitals.load(self._group(tensors, "vitals/"))
+
+    def _group(self, tensors: Tensors, prefix: str) -> Tensors:
+        return {
+            name.removeprefix(prefix): tensor.to(self.device)
+            for name, tensor in tensors.items()
+            if name.startswith(prefix)
+        }
 
     def _load_optimiser(self, update: str, optimiser: Optimizer, tensors: Tensors) -> None:
         state = optimiser.state_dict()

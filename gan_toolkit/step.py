@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
 
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.augmentation import Augmented
@@ -81,11 +83,11 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
             if taken is None or key in taken:
                 total = total + value * term.every
                 state.readings.add(f"{move.name}.{name}.{key}", value.detach())
-    if update.role == "discriminator":  # a verdict nobody asked for is not worth a pass
-        if play.has("real"):
-            state.readings.add("accuracy.real", (play.real_logits > 0).float().mean())
+    if update.role == "discriminator" and state.vitals.due(state.step):
+        if play.has("real"):  # a verdict nobody asked for is not worth a pass
+            state.vitals.look("real", play.reals, play.real)
         if play.has("fake"):
-            state.readings.add("accuracy.fake", (play.fake_logits < 0).float().mean())
+            state.vitals.look("fake", play.fakes, play.fake)
     return total
 
 
@@ -128,9 +130,27 @@ def _learn(state: TrainState, move: Move, rows: range) -> None:
             (total / len(parts)).backward()
     for group in optimiser.param_groups:
         group["lr"] = move.lr * group["rate"]
-    optimiser.step()
+    if state.vitals.measured(state.step):
+        _measured_step(state, move, optimiser)
+    else:
+        optimiser.step()
     for term in move.terms.values():
         term.constrain({name: state.networks[name] for name in move.update.networks})
+
+
+def _measured_step(state: TrainState, move: Move, optimiser: Optimizer) -> None:
+    """Let the optimiser step; keep how steep the way was and how far it went, by network."""
+    weights = {name: state.weights[name] for name in move.update.networks if state.weights[name]}
+    before = {name: [w.detach().clone() for w in own] for name, own in weights.items()}
+    for name, own in weights.items():
+        gradients = [w.grad for w in own if w.grad is not None]
+        if gradients:
+            state.readings.add(f"gradient.{name}", get_total_norm(gradients))
+    optimiser.step()
+    for name, own in weights.items():
+        moved = [w.detach() - old for w, old in zip(own, before[name], strict=True)]
+        size = get_total_norm(before[name]).clamp(min=1e-12)
+        state.readings.add(f"change.{name}", get_total_norm(moved) / size)
 
 
 def _rows(batch: Batch, part: slice) -> Batch:

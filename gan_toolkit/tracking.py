@@ -9,6 +9,7 @@ from torch import nn
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import DataSpec
+from gan_toolkit.doctor import Finding
 from gan_toolkit.errors import PluginError
 from gan_toolkit.observer import Observer
 from gan_toolkit.recipe import Recipe
@@ -18,9 +19,9 @@ from gan_toolkit.run import Row
 class Tracker(Observer):
     """Hears a run's events and passes them on. The plugin kind `tracker`, made by `Tracker()`.
 
-    It hears `built`, `began`, `row`, `drew`, `ended` and `close`. It cannot change the run; one
-    that raises is left out from then on, with a warning. Its constructor raises `UsageError` when
-    what it needs is not installed: that is before anything is trained.
+    It hears `built`, `began`, `row`, `found`, `drew`, `ended` and `close`. It cannot change the
+    run; one that raises is left out from then on, with a warning. Its constructor raises
+    `UsageError` when what it needs is not installed: that is before anything is trained.
     """
 
 
@@ -44,6 +45,10 @@ class Tracked(Observer):
     def row(self, row: Row) -> None:
         """Tell all."""
         self._tell(lambda one: one.row(row))
+
+    def found(self, finding: Finding) -> None:
+        """Tell all."""
+        self._tell(lambda one: one.found(finding))
 
     def drew(self, path: Path) -> None:
         """Tell all."""

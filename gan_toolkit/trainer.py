@@ -10,16 +10,18 @@ import math
 import shlex
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from gan_toolkit import bundle
 from gan_toolkit.checkpoint import Checkpoint, Manifest
-from gan_toolkit.data import EndlessSource, Source
+from gan_toolkit.data import LABEL, EndlessSource, Source
 from gan_toolkit.description import Description
+from gan_toolkit.doctor import Doctor
 from gan_toolkit.engines import engine_named
 from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import Diverged, Interrupted, RunError
@@ -34,9 +36,13 @@ from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
 from gan_toolkit.system import machine, versions
 from gan_toolkit.trace import trace, write_trace
+from gan_toolkit.vitals import ALL_KNOWN, REFERENCE, Reference
+from gan_toolkit.watch import Watch
 
 LOOKS = 64
 """Places of a planned run, evenly apart, at which its stage is asked for to time it."""
+STRIDES = ("gradient.", "change.")
+"""How readings begin that show what a bad loss does, not where it began."""
 
 
 class Trainer:
@@ -49,6 +55,7 @@ class Trainer:
         *,
         distribution: str,
         plugin_files: Sequence[str] = (),
+        watch: Watch | None = None,
         observer: Observer | None = None,
     ) -> None:
         self.recipe = recipe
@@ -59,6 +66,8 @@ class Trainer:
         self.engine = engine_named(recipe.plan.compute.engine, self.observer.warn)
         self._distribution = distribution
         self._plugin_files = plugin_files
+        self._watch = watch
+        self._doctor = Doctor(recipe)
         self._saved_step = -1
         self._seconds_before = 0.0
         self._clock = time.monotonic()
@@ -107,17 +116,27 @@ class Trainer:
             self._lap = (state.nimg, self._clock)
             self.observer.built(self.recipe, state.spec, state.networks)
             self.observer.began(run.path, state.step, length)
+            self._doctor.read(run.rows())
             if state.step == 0:
+                self._evaluate(run)  # what cannot be scored is told now, not an hour later
                 self._draw(run)
             while state.step < length:
                 grown = self._advance()
                 ended = state.step == length
                 stopped_by = 0 if ended else signals.caught  # asked once: what is said was done
-                if state.step % plan.log_every == 0 or ended:
-                    self._log(run)
-                if state.step % plan.sample_every == 0 or ended:
+                scores = self._evaluate(run, ended=ended)
+                if state.step % plan.log_every == 0 or ended or scores:
+                    self._log(run, scores)
+                enough = "" if ended else self._enough(run, scores)
+                if state.step % plan.sample_every == 0 or ended or enough:
                     self._draw(run)
-                if state.step % plan.checkpoint_every == 0 or ended or grown or stopped_by:
+                if (
+                    state.step % plan.checkpoint_every == 0
+                    or ended
+                    or grown
+                    or stopped_by
+                    or enough
+                ):
                     self._save(run)
                 self.observer.advanced(state.step)
                 if stopped_by:
@@ -125,6 +144,9 @@ class Trainer:
                         f"Stopped at step {state.step} of {length}; saved. Go on with {again}.",
                         signal_number=stopped_by,
                     )
+                if enough:
+                    self.observer.note(f"Stopped at step {state.step} of {length}: {enough}.")
+                    break
             if not (run.path / bundle.RUN_WEIGHTS).exists():
                 self._export(run)
         self.observer.ended(run.path, state.step)
@@ -162,6 +184,15 @@ class Trainer:
         plugins = [word for file in self._plugin_files for word in ("--plugin", file)]
         return f"`{shlex.join(['gantk', 'train', '--resume', str(run.path), *plugins])}`"
 
+    @cached_property
+    def reference(self) -> Reference:
+        """Real samples that the fakes are held against in each row of metrics."""
+        spec = self.state.spec
+        whole = spec.length is not None and spec.length <= ALL_KNOWN
+        batch = self.feed.reference(ALL_KNOWN if whole else REFERENCE)
+        classes = len(spec.classes) if LABEL in self.recipe.arch.conditions else 0
+        return Reference.of(batch, whole=whole, classes=classes, seed=self.recipe.plan.seed)
+
     def _own_draws(self) -> AbstractContextManager[None]:
         """Give the caller torch's generators back as they were."""
         return torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
@@ -171,7 +202,25 @@ class Trainer:
         self.engine.step(self.state, *self.feed.moves(self.state))
         return self.state.grow()
 
-    def _log(self, run: Run) -> None:
+    def _evaluate(self, run: Run, *, ended: bool = False) -> Mapping[str, float]:
+        """Return the scores of the averaged weights if they are due now, by name."""
+        state = self.state
+        if self._watch is None or not self._watch.due(state.step, ended=ended):
+            return {}
+        return self._watch.look(run, state.step, self._exported(), self.description(), self.device)
+
+    def _enough(self, run: Run, scores: Mapping[str, float]) -> str:
+        """Return why the run stops here by its own rules, or nothing."""
+        if scores and self._watch is not None and (reason := self._watch.over(run)):
+            return f"{reason}. To go on all the same, resume it with `--set evaluation.patience=0`"
+        if found := self._doctor.stops:
+            return (
+                f"the doctor found {found}, see `gantk doctor {run.path}`. To go on all the same, "
+                "resume it with `--set stop_on=[]`"
+            )
+        return ""
+
+    def _log(self, run: Run, scores: Mapping[str, float]) -> None:
         state = self.state
         means = state.readings.means()
         if not all(map(math.isfinite, means.values())):
@@ -184,11 +233,15 @@ class Trainer:
             "step": state.step,
             "nimg": state.nimg,
             **means,
+            **state.vitals.signs(state.step, lambda: self.reference),
+            **{f"score.{name}": value for name, value in scores.items()},
             "seconds": round(self._seconds(), 3),
             "images_per_second": round((state.nimg - nimg) / max(now - since, 1e-9), 1),
         }
         run.append(row)
         self.observer.row(row)
+        for finding in self._doctor.hear(row):
+            self.observer.found(finding)
 
     def _draw(self, run: Run) -> None:
         state, recipe = self.state, self.recipe
@@ -274,8 +327,11 @@ class Trainer:
             self.state.readings.clear()
             self._advance()
             means = self.state.readings.means()
-            bad = next((n for n, mean in means.items() if not math.isfinite(mean)), "")
+            losses_first = sorted(means, key=lambda name: name.startswith(STRIDES))
+            bad = next((n for n in losses_first if not math.isfinite(means[n])), "")
             bad = bad or next(iter(self.state.broken()), "")
+        if bad:  # for the doctor; a resumed run drops it with all that comes after its checkpoint
+            run.append({"step": self.state.step, "diverged": bad})
         where = f"at step {self.state.step} in {bad}" if bad else "but not when replayed"
         raise Diverged(
             f"Training met NaN or infinity, first {where}. The run stands at its last good "

@@ -16,6 +16,7 @@ from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import EndlessSource, Source
+from gan_toolkit.doctor import misnamed
 from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
@@ -30,6 +31,7 @@ from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.tracking import tracked
 from gan_toolkit.trainer import Trainer, disk
+from gan_toolkit.watch import Watch
 
 MINUTES_KEPT_BACK = 0.08
 """Share of `--minutes` kept for start-up, sample grids and checkpoints."""
@@ -149,7 +151,7 @@ class Ready:
     recipe: Recipe
     source: Source | EndlessSource
     distribution: str
-    plugin_files: tuple[str, ...] = ()
+    catalogue: Catalogue
 
     def trainer(self, observer: Observer) -> Trainer:
         """Return a trainer at step 0."""
@@ -157,7 +159,8 @@ class Ready:
             self.recipe,
             self.source,
             distribution=self.distribution,
-            plugin_files=self.plugin_files,
+            plugin_files=self.catalogue.files,
+            watch=Watch(self.recipe, self.catalogue, observer),
             observer=observer,
         )
 
@@ -249,10 +252,12 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
 
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
     spec = source.spec.ranged(*recipe.arch.sample_range)
-    if problems := refusals(recipe, spec):
+    if problems := refusals(recipe, spec) + misnamed(recipe.plan.stop_on):
         raise RecipeError(problems)
     plugin = catalogue.find("architecture", recipe.names["arch"])[1]
-    return Ready(recipe, source, plugin.distribution, catalogue.files)
+    for name in recipe.plan.evaluation.metrics:
+        catalogue.find("metric", name)
+    return Ready(recipe, source, plugin.distribution, catalogue)
 
 
 def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer) -> None:

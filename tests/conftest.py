@@ -1,10 +1,12 @@
-"""What several folders share: the command line in this process, plugins made on the spot."""
+"""What several folders share: the command line in this process, plugins, a real web server."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -14,6 +16,8 @@ from hypothesis import settings
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.cli import main
+
+Page = Callable[[BaseHTTPRequestHandler], None]
 
 settings.register_profile("gantk", deadline=None)  # nothing is gated on wall time
 settings.load_profile("gantk")
@@ -226,3 +230,36 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 def toy_code() -> str:
     """Return the toy plugin's code, for a test that keeps its own file."""
     return TOY
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients that hang up are the point of many tests."""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Mapping[str, Page]], str]]:
+    """Start a server that answers paths by functions; return its address."""
+    servers: list[_Server] = []
+
+    def start(pages: Mapping[str, Page]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                page = pages.get(self.path)
+                if page is None:
+                    self.send_error(404)
+                else:
+                    page(self)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name
+                """Say nothing."""
+
+        server = _Server(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

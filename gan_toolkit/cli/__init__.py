@@ -11,7 +11,20 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli import evaluate, export, listing, plot, plugins, sample, show, train, walk
+from gan_toolkit.cli import (
+    compare,
+    doctor,
+    evaluate,
+    export,
+    listing,
+    plot,
+    plugins,
+    report,
+    sample,
+    show,
+    train,
+    walk,
+)
 from gan_toolkit.cli.common import future_told, printable
 from gan_toolkit.cli.extensions import Extensible
 from gan_toolkit.errors import GantkError
@@ -30,6 +43,9 @@ app.command("walk")(walk.walk)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("plot")(plot.plot)
+app.command("doctor")(doctor.doctor)
+app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)
 app.add_typer(plugins.app, name="plugins")

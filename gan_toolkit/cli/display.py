@@ -16,6 +16,7 @@ from gan_toolkit.observer import Observer
 
 if TYPE_CHECKING:
     from gan_toolkit.cli.live import Bars
+    from gan_toolkit.doctor import Finding
     from gan_toolkit.generator import Generator
     from gan_toolkit.run import Row
 
@@ -73,6 +74,11 @@ class Display(Observer):
         elif self._due() or row["step"] == self._length:
             told = [f"step {row['step']}/{self._length}", figures, self._left(row["step"])]
             self._print("  ".join(filter(None, told)))
+
+    def found(self, finding: Finding) -> None:
+        """Print what the doctor found, with the first thing to try."""
+        advice = f" Try {finding.advice[0]}." if finding.advice else ""
+        self._print(f"Doctor: {finding}.{advice}")
 
     def ended(self, path: Path, step: int) -> None:
         """Say what to do with the result."""
@@ -147,5 +153,6 @@ def _figures(row: Row) -> str:
         if f"accuracy.{side}" in row
     ]
     speed = f"{row['images_per_second'] / 1000:.2f} kimg/s"
+    scores = [f"{n.removeprefix('score.')} {v:.4g}" for n, v in row.items() if "score." in n]
     told = f"D is right on {' and '.join(accuracy)}" if accuracy else ""
-    return "  ".join(filter(None, [speed, *losses, told]))
+    return "  ".join(filter(None, [speed, *losses, told, *scores]))

@@ -91,6 +91,22 @@ def train(
             autocompletion=names_of("tracker"),
         ),
     ] = None,
+    eval_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Score every N steps; the best weights are kept."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Metric of --eval-every; left out, one that fits. Repeatable.",
+            autocompletion=names_of("metric"),
+        ),
+    ] = None,
+    auto_stop: Annotated[
+        bool,
+        typer.Option("--auto-stop", help="Stop when the doctor finds it broken or converged."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show recipe, sizes, time and memory; train nothing.")
     ] = False,
@@ -126,6 +142,9 @@ def train(
         "compute.device": device,
         "compute.precision": precision,
         "compute.engine": engine,
+        "evaluation.every": eval_every,
+        "evaluation.metrics": metric,
+        "stop_on": ["broken", "converged"] if auto_stop else None,
     }
     request = Request(
         recipe=recipe,

@@ -28,6 +28,7 @@ from gan_toolkit.engines.arithmetic import UPDATES
 from gan_toolkit.places import cache_folder
 from gan_toolkit.state import Readings, TrainState
 from gan_toolkit.step import Move, minibatches, objective, pieces
+from gan_toolkit.vitals import Vitals
 
 Run = Callable[..., Sequence[Tensor]]
 Backend = Callable[[GraphModule, list[Tensor]], Run]
@@ -63,15 +64,19 @@ class Program:
             )(*given, numbers)
         _refuse_own_draws(graph)
         self._run = backend(graph, [*given, numbers])
-        self._readings = tracing.readings
+        self._readings, self._looks = tracing.readings, tracing.looks
 
     @torch.no_grad()
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Make the step that was traced, on this state and with these inputs."""
         given = self._distinct.pick(self._gathered(state, moves))
         values = self._run(*given, _numbers(state, moves, new_images))
-        for name, value in zip(self._readings, values, strict=True):
+        count = len(self._readings)
+        for name, value in zip(self._readings, values[:count], strict=True):
             state.readings.add(name, value)
+        if state.vitals.due(state.step):
+            for name, rows in zip(self._looks, values[count:], strict=True):
+                state.vitals.keep(name, rows)
         state.step += 1
         state.nimg += new_images
 
@@ -124,13 +129,14 @@ class _Tracing:
         self._working = _Working(nn.ModuleDict(dict(state.networks)))
         self._places = _places(self._working, _held(state))
         self.readings: list[str] = []
+        self.looks: list[str] = []
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
         *picked, numbers = given
         tensors = iter(self._distinct.spread(picked))
         held = {name: next(tensors) for name in self._names}
         shadow = copy.copy(self._state)
-        shadow.readings = Readings()
+        shadow.readings, shadow.vitals = Readings(), _Looking(log_every=1)
         memories = {
             name: {key: next(tensors) for key in memory}
             for name, memory in self._state.terms.items()
@@ -146,9 +152,13 @@ class _Tracing:
         for name, memory in memories.items():
             for key, tensor in memory.items():
                 tensor.copy_(shadow.terms[name][key])
-        found = shadow.readings.tensors()
+        found, looks = shadow.readings.tensors(), shadow.vitals.kept()
         self.readings = [name for name, values in found.items() for _ in values]
-        return [value for values in found.values() for value in values.unbind()]
+        self.looks = [name for name, _ in looks]
+        return [
+            *(value for values in found.values() for value in values.unbind()),
+            *(rows for _, rows in looks),
+        ]
 
     def _learn(
         self, shadow: TrainState, held: Mapping[str, Tensor], move: Move, rows: range, rate: Tensor
@@ -208,6 +218,14 @@ class _Tracing:
             place: leaves.get(id(held[name]), held[name]) for place, name in self._places.items()
         }
         return functional_call(self._working, given, (work,), tie_weights=False)
+
+
+class _Looking(Vitals):
+    """Looks at every step: a program shows what there is to see, and it is taken when it is due."""
+
+    def due(self, step: int) -> bool:
+        del step
+        return True
 
 
 class _Working(nn.Module):

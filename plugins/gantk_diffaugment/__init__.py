@@ -20,5 +20,6 @@ def gantk_components() -> Iterable[Component]:
             "Colour, translation and cutout, for few images or long runs",
             paper="Zhao et al. 2020, arXiv:2006.10738",
             licence="MIT",
+            helps=("memorising", "discriminator-overpowers"),
         )
     ]

@@ -40,7 +40,7 @@ class Readable(Metric):
         value = float(made["read"] / made["all"])
         return [
             Score(
-                name=f"readable-{eye.name}",
+                name=eye.title("readable"),
                 value=value,
                 unit="share",
                 better="higher",

@@ -23,6 +23,7 @@ def gantk_components() -> Iterable[Component]:
             paper=GOODFELLOW,
             licence="MIT",
             default=True,
+            helps=("vanishing-gradients",),
         ),
         _loss(
             "minimax",
@@ -48,11 +49,14 @@ def gantk_components() -> Iterable[Component]:
             "D pays within a margin of 1 only",
             "Lim & Ye 2017, arXiv:1705.02894",
         ),
-        _loss(
+        Component(
+            "loss",
             "relativistic-pairing",
-            "relativistic:RelativisticPairing",
+            "gantk_losses.relativistic:RelativisticPairing",
             "Each real against one fake (RpGAN)",
-            RELATIVISTIC,
+            paper=RELATIVISTIC,
+            licence="MIT",
+            helps=("mode-collapse", "partial-collapse"),
         ),
         _loss(
             "relativistic-average",

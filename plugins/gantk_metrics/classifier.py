@@ -18,7 +18,8 @@ class Classified(FeatureMetric):
     and the commonest class among the samples. `class-distance`: total variation distance between
     those shares and the data's, half the sum of |difference|; 0 is even, 1 is disjoint.
     `label-accuracy`, for conditional models: share of samples named as the class that was asked
-    for, classes asked in turn.
+    for, classes asked in turn. The shares are left out when held-out real samples do not fall in
+    every class of the extractor: a class that the data lacks is no fault of a model.
     """
 
     def refusals(self, exam: Exam) -> list[str]:
@@ -43,31 +44,39 @@ class Classified(FeatureMetric):
         notes = [] if labelled else ["the data has no labels of these classes: no class-distance"]
         if exam.asked and not obeys:
             notes.append("the model's classes are not the extractor's: no label-accuracy")
+        fallen = int(held_out.shares.count_nonzero())
+        if fallen < len(classes):
+            notes.append(
+                f"real samples are named as {fallen} of {eye.name}'s {len(classes):,} classes: no "
+                "class-min, no class-max"
+            )
         receipt = exam.signed(eye, notes)
 
         def score(name: str, value: float, **facts: object) -> Score:
             return Score.model_validate(
-                {"name": f"{name}-{eye.name}", "value": value, "unit": "share", "receipt": receipt}
+                {"name": eye.title(name), "value": value, "unit": "share", "receipt": receipt}
                 | facts
             )
 
-        shares = dict(zip(classes, made.shares.tolist(), strict=True))
-        found = [
-            score("confidence", made.confidence, better="higher", floor=held_out.confidence),
-            score(
-                "class-min",
-                float(made.shares.min()),
-                better="higher",
-                floor=float(held_out.shares.min()),
-            ),
-            score(
-                "class-max",
-                float(made.shares.max()),
-                better="lower",
-                floor=float(held_out.shares.max()),
-                parts=shares,
-            ),
-        ]
+        found = [score("confidence", made.confidence, better="higher", floor=held_out.confidence)]
+        if fallen == len(classes):
+            rarest, commonest = held_out.shares.aminmax()
+            shares = dict(zip(classes, made.shares.tolist(), strict=True))
+            found += [
+                score(
+                    "class-min",
+                    float(made.shares.min()),
+                    better="higher",
+                    floor=float(rarest),
+                ),
+                score(
+                    "class-max",
+                    float(made.shares.max()),
+                    better="lower",
+                    floor=float(commonest),
+                    parts=shares,
+                ),
+            ]
         if labelled:
             found.append(
                 score(

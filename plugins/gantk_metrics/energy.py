@@ -8,7 +8,7 @@ from torch import Tensor
 from gan_toolkit.data import SAMPLE
 from gan_toolkit.scoring import Exam, Metric, Score, Side
 from gantk_metrics.neighbours import distances
-from gantk_metrics.rows import BLOCK, compared
+from gantk_metrics.rows import BLOCK, chosen, compared
 
 
 class EnergyDistance(Metric):
@@ -18,6 +18,8 @@ class EnergyDistance(Metric):
     unbiased, so real data against real data is 0 on average and single values may be negative. At
     most 10,000 samples a side.
     """
+
+    watched = True
 
     def refusals(self, exam: Exam) -> list[str]:
         """Return why it cannot judge this model."""
@@ -32,7 +34,7 @@ class EnergyDistance(Metric):
         """Return the distance to the real data; its floor is that of held-out real samples."""
         n = compared(exam)
         fake, real, held_out, others = (
-            _first(side, n) for side in (exam.fake, exam.real, *exam.floor)
+            _some(side, n) for side in (exam.fake, exam.real, *exam.floor)
         )
         return [
             Score(
@@ -58,6 +60,6 @@ def _total(x: Tensor, y: Tensor) -> float:
     return sum(float(distances(rows, y).sum()) for rows in x.split(BLOCK))
 
 
-def _first(side: Side, n: int) -> Tensor:
-    """Return the first `n` vectors of a side: [n, d]."""
-    return torch.cat([chunk[SAMPLE] for chunk in side.chunks()])[:n]
+def _some(side: Side, n: int) -> Tensor:
+    """Return `n` vectors of a side: [n, d]."""
+    return torch.cat([chunk[SAMPLE] for chunk in side.chunks()])[chosen(side.n, n)]

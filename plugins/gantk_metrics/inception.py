@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from gan_toolkit.scoring import Exam, FeatureMetric, Score, Seen
+from gan_toolkit.streams import stream
 
 SPLITS = 10
 """Parts that are scored on their own, as the paper does with 50,000 samples."""
+PART = 100
+"""Samples of a part that will do however many classes there are."""
 
 
 class InceptionScore(FeatureMetric):
@@ -30,21 +33,23 @@ class InceptionScore(FeatureMetric):
         eye = self.eye(exam)
         if not eye.extractor.classes:
             return [f"The extractor '{eye.name}' names no classes."]
-        least = SPLITS * len(eye.extractor.classes)
+        least = SPLITS * min(len(eye.extractor.classes), PART)
         fewest = min(exam.fake.n, exam.floor[0].n)
         return [f"is needs {least} samples, not {fewest}."] if fewest < least else []
 
     def scores(self, exam: Exam) -> list[Score]:
         """Return the score of the samples; its floor is that of held-out real samples."""
         eye = self.eye(exam)
-        value, error = split(probabilities(exam.fake.seen(eye)))
-        notes = [f"is: {SPLITS} parts of {exam.fake.n // SPLITS:,} samples"]
+        value, error = split(probabilities(exam.fake.seen(eye)), exam.seed)
+        size, classes = exam.fake.n // SPLITS, len(eye.extractor.classes)
+        few = f" for {classes:,} classes, so that more would score higher" * (size < classes)
+        notes = [f"is: {SPLITS} parts of {size:,} samples{few}"]
         return [
             Score(
-                name=f"is-{eye.name}",
+                name=eye.title("is"),
                 value=value,
                 better="higher",
-                floor=split(probabilities(exam.floor[0].seen(eye)))[0],
+                floor=split(probabilities(exam.floor[0].seen(eye)), exam.seed)[0],
                 error=error,
                 receipt=exam.signed(eye, notes),
             )
@@ -60,14 +65,21 @@ def probabilities(chunks: Iterable[Seen]) -> Tensor:
     return torch.cat(found)
 
 
-def split(named: Tensor) -> tuple[float, float]:
-    """Return the mean score over parts, and its standard error.
-
-    Part j takes samples j, j + 10, …: a side may be sorted by class.
-    """
-    size = len(named) // SPLITS
-    found = torch.tensor([score(named[j::SPLITS][:size]) for j in range(SPLITS)])
+def split(named: Tensor, seed: int) -> tuple[float, float]:
+    """Return the mean score over parts of [n, classes], and its standard error."""
+    found = torch.tensor(
+        [score(named[rows]) for rows in parts(len(named), seed)], dtype=torch.float64
+    )
     return float(found.mean()), float(found.std()) / math.sqrt(SPLITS)
+
+
+def parts(n: int, seed: int) -> Tensor:
+    """Return the rows of each part, [10, n // 10], drawn at random.
+
+    A side may be sorted by class or have its classes in turn: either way a part holds them all.
+    """
+    drawn = torch.randperm(n, generator=stream(seed, "parts"))
+    return drawn[: n // SPLITS * SPLITS].view(SPLITS, -1)
 
 
 def score(named: Tensor) -> float:

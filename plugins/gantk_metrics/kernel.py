@@ -42,7 +42,7 @@ class KernelDistance(FeatureMetric):
         value, error = blocked(fake, real)
         return [
             Score(
-                name=f"kid-{eye.name}",
+                name=eye.title("kid"),
                 value=value,
                 better="lower",
                 floor=blocked(held_out, others)[0],

@@ -46,7 +46,7 @@ class Neighbours(FeatureMetric):
         notes = [f"neighbours: {n:,} samples a side, k = {self.k} and {self.k_coverage}"]
         return [
             Score(
-                name=f"{name}-{eye.name}",
+                name=eye.title(name),
                 value=value,
                 unit="" if name == "density" else "share",
                 better="higher",

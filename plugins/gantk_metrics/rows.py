@@ -1,11 +1,13 @@
-"""Features of some of a side's samples, for metrics that compare every sample with every other."""
+"""Some of a side's samples, for metrics that compare every sample with every other."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from gan_toolkit.scoring import Exam, Eye, Side
+from gan_toolkit.scoring import Exam, Eye, Seen, Side
 from gan_toolkit.streams import stream
 
 MOST = 10_000
@@ -19,16 +21,26 @@ def compared(exam: Exam) -> int:
     return min(MOST, *(side.n for side in (exam.fake, exam.real, *exam.floor)))
 
 
-def features(side: Side, eye: Eye, n: int, seed: int) -> Tensor:
-    """Return the features of `n` samples spread evenly over a side, [n, d], in random order.
+def chosen(of: int, n: int) -> Tensor:
+    """Return which `n` of `of` samples to take: drawn at random, ascending, none twice.
 
-    A side may be sorted by class; the order is that of `seed`.
+    A side may be sorted by class, so that the first will not do, or have its classes in turn, so
+    that every other will not.
     """
-    chosen = torch.arange(n) * side.n // n  # ascending, none twice
-    found, first = [], 0
-    for seen in side.seen(eye):
-        inside = (chosen >= first) & (chosen < first + len(seen.features))
-        found.append(seen.features[chosen[inside] - first])
-        first += len(seen.features)
+    return torch.randperm(of, generator=stream(0, "chosen", of))[:n].sort().values
+
+
+def features(side: Side, eye: Eye, n: int, seed: int) -> Tensor:
+    """Return the features of `n` samples of a side, [n, d], in the random order of `seed`."""
+    places = chosen(side.n, n)
+
+    def picked(chunks: Iterable[Seen]) -> dict[str, Tensor]:
+        found, first = [], 0
+        for seen in chunks:
+            inside = (places >= first) & (places < first + len(seen.features))
+            found.append(seen.features[places[inside] - first])
+            first += len(seen.features)
+        return {"rows": torch.cat(found).float()}
+
     shuffled = torch.randperm(n, generator=stream(seed, "rows", side.name))
-    return torch.cat(found)[shuffled].float()
+    return side.statistic(f"rows 2 of {n}", eye, picked)["rows"][shuffled]

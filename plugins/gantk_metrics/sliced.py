@@ -9,6 +9,7 @@ from torch.nn import functional
 from gan_toolkit.data import SAMPLE
 from gan_toolkit.scoring import Exam, Metric, Score, Side
 from gan_toolkit.streams import stream
+from gantk_metrics.rows import chosen
 
 PATCH = 7
 """Side of a patch in pixels."""
@@ -31,6 +32,8 @@ class SlicedWasserstein(Metric):
     random directions; along each the Wasserstein-1 distance is that of sorted numbers (Rabin et al.
     2011). The score is the mean over levels. Needs no extractor and knows nothing of what is shown.
     """
+
+    watched = True
 
     def refusals(self, exam: Exam) -> list[str]:
         """Return why it cannot judge this model."""
@@ -63,15 +66,12 @@ class SlicedWasserstein(Metric):
 
 
 def patches(side: Side, n: int, seed: int) -> dict[int, Tensor]:
-    """Return the patches of `n` images, [n · PATCHES, C · 49], by side of their level.
-
-    The images are spread evenly over the side, which may be sorted by class.
-    """
+    """Return the patches of `n` images, [n · PATCHES, C · 49], by side of their level."""
     taken: dict[int, list[Tensor]] = {}
-    chosen = torch.arange(n) * side.n // n  # ascending, none twice
+    places = chosen(side.n, n)
     first = 0
     for batch in side.chunks():
-        rows = chosen[(chosen >= first) & (chosen < first + len(batch[SAMPLE]))] - first
+        rows = places[(places >= first) & (places < first + len(batch[SAMPLE]))] - first
         for level, maps in pyramid(batch[SAMPLE][rows]).items():
             dice = stream(seed, "swd patches", side.name, level, first)
             taken.setdefault(level, []).append(cut(maps, dice))

@@ -14,7 +14,15 @@ MESCHEDER = "Mescheder et al. 2018, arXiv:1801.04406"
 def gantk_components() -> Iterable[Component]:
     """Declare the penalties and the constraint."""
     return [
-        _penalty("r1", "zero_centred:R1", "Slope of D on reals towards 0", MESCHEDER),
+        Component(
+            "penalty",
+            "r1",
+            "gantk_penalties.zero_centred:R1",
+            "Slope of D on reals towards 0",
+            paper=MESCHEDER,
+            licence="MIT",
+            helps=("discriminator-overpowers", "oscillation", "mode-collapse"),
+        ),
         _penalty("r2", "zero_centred:R2", "Slope of D on fakes towards 0", MESCHEDER),
         _penalty(
             "zero-centred-gp",

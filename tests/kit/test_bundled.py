@@ -12,5 +12,7 @@ BUNDLED = [p.name for p in Catalogue.discover().plugins if p.distribution == DIS
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_a_bundled_plugin_keeps_its_promises(name: str) -> None:
+def test_a_bundled_plugin_keeps_its_promises(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name != "efflite":  # metrics keep theirs through a network that is a hundred times faster
+        monkeypatch.setenv("GANTK_DISABLE_PLUGINS", "efflite")
     check_plugin(name).raise_if_broken()

@@ -47,7 +47,7 @@ EVERYDAY = {
 HOOKS = {"gantk_components", "gantk_plugin", "gantk_plugin_", "gantk_promise"}
 EXTENSIONS = {("gantk_wgan", "gantk_dcgan")}
 """Families that are another family with one thing changed; no other imports another."""
-FOREIGN = ROOT / "zoo" / "gantk_zoo" / "importing.py"
+FOREIGN = ROOT / "gan_toolkit" / "foreign.py"
 """The one module that reads other people's `.pth`: tensors and plain containers, no objects."""
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from gan_toolkit.evaluation import evaluate
 from gan_toolkit.scoring import Seen
 from gantk_metrics.classifier import variation, votes
 
@@ -45,3 +47,13 @@ def test_total_variation_is_the_largest_difference_of_any_event() -> None:
     ]
     assert variation(p, q) == pytest.approx(max(events))
     assert variation(p, p) == 0
+
+
+def test_shares_of_classes_that_real_samples_lack_are_left_out_and_told(means: Path) -> None:
+    left = torch.zeros(60, 1, 4, 4)
+    left[:, :, :2, :2] = 1  # the first block mean, so class 0
+    (score,) = evaluate(left, left, metrics=["classifier"], n=60, plugins=[means])
+    assert score.name == "confidence-a-means"
+    assert score.receipt.notes[-1] == (
+        "real samples are named as 1 of a-means's 2 classes: no class-min, no class-max"
+    )

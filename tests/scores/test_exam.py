@@ -209,6 +209,31 @@ def test_real_statistics_come_from_the_cache_and_a_damaged_one_is_made_again(
     assert caplog.text.count("is damaged; it is made again") == 2
 
 
+def test_features_of_real_samples_that_are_compared_in_pairs_come_from_the_cache(
+    means: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[str] = []
+    look = Side.seen
+
+    def noted(self: Side, eye: scoring.Eye) -> Iterator[Seen]:
+        looked_at.append(self.name)
+        return look(self, eye)
+
+    monkeypatch.setattr(Side, "seen", noted)
+
+    def scored(seed: int) -> list[Score]:
+        looked_at.clear()
+        return evaluate(
+            images(2000, "f"), Parted(), metrics=["kid"], n=2000, seed=seed, plugins=[means]
+        )
+
+    first = scored(0)
+    assert looked_at == ["samples", "real samples", "held-out samples"]
+    assert scored(0) == first
+    assert looked_at == ["samples"]
+    assert scored(1)[0].value != first[0].value, "blocks are of other rows"
+
+
 def test_a_key_is_another_when_any_part_is() -> None:
     keys = {
         score_cache.key("gaussian", identity, n, size, "digits", sha)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_toolkit.errors import DataError
-from gan_toolkit.scoring import Seen
+from gan_toolkit.evaluation import evaluate
+from gan_toolkit.scoring import Score, Seen
 from gan_toolkit.streams import stream
-from gantk_metrics.frechet import distance, gaussian
+from gantk_metrics.frechet import distance, gaussian, gaussians
 
 Chunked = Callable[[Tensor, int], list[Seen]]
 
@@ -45,17 +47,6 @@ def test_the_distance_is_the_formulas_by_another_route() -> None:
         b = {"mean": noise(d, key="b").double(), "covariance": covariance(d, "B")}
         assert distance(a, b) == pytest.approx(by_eigenvalues(a, b), rel=1e-9)
         assert distance(a, b) == pytest.approx(distance(b, a), rel=1e-9)
-
-
-def test_the_distance_is_scipys_where_scipy_is_here() -> None:
-    linalg = pytest.importorskip("scipy.linalg")
-    a = {"mean": noise(16, key="a").double(), "covariance": covariance(16, "A")}
-    b = {"mean": noise(16, key="b").double(), "covariance": covariance(16, "B")}
-    root = linalg.sqrtm(a["covariance"].numpy() @ b["covariance"].numpy())
-    expected = (a["mean"] - b["mean"]).square().sum().item() + np.trace(
-        a["covariance"].numpy() + b["covariance"].numpy() - 2 * root
-    ).real
-    assert distance(a, b) == pytest.approx(expected, rel=1e-9)
 
 
 def test_commuting_gaussians_have_the_closed_form() -> None:
@@ -112,3 +103,87 @@ def test_shuffling_real_and_made_up_samples_together_leaves_no_distance(chunked:
 def test_one_row_is_refused(chunked: Chunked) -> None:
     with pytest.raises(DataError, match="two samples or more"):
         gaussian(chunked(noise(1, 4), 1))
+
+
+def test_the_gaussian_of_a_class_is_that_of_its_rows_alone(chunked: Chunked) -> None:
+    rows = noise(300, 5)
+    labels = torch.randint(4, (300,), generator=stream(0, "labels"))
+    labels[labels == 2] = 9  # a class without rows, and rows of a class beyond
+    parts = zip(rows.split(64), labels.split(64), strict=True)
+    found = gaussians([Seen(part, label=label) for part, label in parts], classes=4)
+    assert found["count"].tolist() == [int((labels == c).sum()) for c in range(4)]
+    for place in (0, 1, 3):
+        mine = rows[labels == place].double()
+        torch.testing.assert_close(found["mean"][place], mine.mean(0))
+        torch.testing.assert_close(found["covariance"][place], torch.cov(mine.T))
+    assert not found["covariance"][2].any()
+
+
+def scored(
+    fake: tuple[Tensor, Tensor] | Tensor, real: tuple[Tensor, Tensor] | Tensor, plugin: Path
+) -> Score:
+    n = len(fake[0] if isinstance(fake, tuple) else fake)
+    (score,) = evaluate(fake, real, metrics=["fd"], n=n, plugins=[plugin])
+    return score
+
+
+def test_a_class_is_compared_with_the_real_samples_of_that_class(means: Path) -> None:
+    rows, labels = noise(2400, 1, 4, 4, key="real").clamp(-1, 1), torch.arange(2400) % 3
+    made = rows.clone()
+    made[labels == 1] = 0.5
+    score = scored((made, labels), (rows, labels), means)
+    assert list(score.parts) == ["0", "1", "2"]
+    assert abs(score.parts["0"]) + abs(score.parts["2"]) < 1e-9
+    one = rows[labels == 1].unflatten(2, (2, 2)).unflatten(4, (2, 2)).mean((3, 5)).flatten(1)
+    spread, shift = torch.cov(one.double().T).trace(), one.double().mean(0) - 0.5
+    expected = float(spread + shift.square().sum())  # against a Gaussian without spread
+    assert score.parts["1"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_shuffled_labels_show_in_the_classes_and_not_in_the_whole(means: Path) -> None:
+    labels = torch.arange(4000) % 2
+    rows = (noise(4000, 1, 4, 4) * 0.2 + (labels - 0.5)[:, None, None, None]).clamp(-1, 1)
+    mixed = labels[torch.randperm(4000, generator=stream(0, "mixed"))]
+    obeyed, ignored = (scored((rows, asked), (rows, labels), means) for asked in (labels, mixed))
+    assert ignored.value == pytest.approx(obeyed.value, abs=1e-9)
+    assert min(ignored.parts.values()) > 0.5 > 1e-6 > max(obeyed.parts.values())
+
+
+def test_a_class_of_too_few_samples_is_left_out_and_named(means: Path) -> None:
+    rows, labels = noise(2100, 1, 4, 4).clamp(-1, 1), torch.arange(2100) % 2
+    labels[:4] = 2  # as many as the extractor has features
+    score = scored((rows, labels), (rows, labels), means)
+    assert list(score.parts) == ["0", "1"]
+    assert score.receipt.notes[-1] == "no fd-a-means of 2: 4 samples or fewer of such a class"
+
+
+def test_more_classes_than_the_samples_are_enough_for_are_told_with_the_number_to_ask_for(
+    means: Path,
+) -> None:
+    rows, labels = noise(2100, 1, 4, 4).clamp(-1, 1), torch.arange(2100) % 700
+    score = scored((rows, labels), (rows, labels), means)
+    assert score.parts == {}
+    assert score.receipt.notes[-1] == "no fd-a-means of each class, of which it needs 5: -n 3,500"
+
+
+def test_a_model_that_is_not_asked_for_classes_has_no_parts(means: Path) -> None:
+    rows, labels = noise(2100, 1, 4, 4).clamp(-1, 1), torch.arange(2100) % 2
+    score = scored(rows, (rows, labels), means)
+    assert (score.parts, score.receipt.notes) == ({}, ())
+
+
+def test_fewer_real_samples_than_features_are_told(means: Path) -> None:
+    rows = noise(2100, 1, 4, 4).clamp(-1, 1)
+    score = scored(rows, rows[:4], means)
+    assert score.receipt.notes[-1].startswith("fd-a-means: 4 samples for 4 features")
+    assert "singular" in score.receipt.notes[-1]
+
+
+def test_through_the_network_of_the_papers_it_bears_their_name(means: Path) -> None:
+    text = means.read_text(encoding="utf-8")
+    titles = 'titles: ClassVar[dict[str, str]] = {"fd": "fid"}\n\n    def refusals'
+    means.write_text(text.replace("def refusals", titles), encoding="utf-8")
+    rows = noise(2100, 1, 4, 4).clamp(-1, 1)
+    metrics = ["fd", "neighbours"]
+    names = [s.name for s in evaluate(rows, rows, metrics=metrics, n=2100, plugins=[means])]
+    assert names[:2] == ["fid", "precision-a-means"]

@@ -12,7 +12,8 @@ from gan_toolkit.errors import UsageError
 from gan_toolkit.evaluation import evaluate
 from gan_toolkit.scoring import Seen
 from gan_toolkit.streams import stream
-from gantk_metrics.inception import SPLITS, probabilities, score, split
+from gantk_metrics import inception
+from gantk_metrics.inception import SPLITS, parts, probabilities, score, split
 
 
 def test_it_is_the_number_of_classes_for_sure_and_even_names() -> None:
@@ -35,17 +36,29 @@ def test_it_is_the_entropy_of_the_mean_less_the_mean_entropy() -> None:
     assert score(named) == pytest.approx(math.exp(entropy(mean) - inside), rel=1e-12)
 
 
-def test_parts_of_a_sorted_side_hold_every_class() -> None:
-    sorted_by_class = torch.eye(4, dtype=torch.float64).repeat_interleave(100, 0)
-    value, error = split(sorted_by_class)
-    assert value == pytest.approx(4)
-    assert error == pytest.approx(0, abs=1e-12)
+@pytest.mark.parametrize("order", ["sorted", "in turn"])
+def test_a_part_holds_every_class_however_they_come(order: str) -> None:
+    classes = torch.eye(10, dtype=torch.float64)
+    named = (
+        classes.repeat_interleave(2000, 0) if order == "sorted" else classes.repeat(2000, 1)
+    )  # in turn, every tenth sample is of one class
+    value, error = split(named, seed=0)
+    assert value == pytest.approx(10, rel=0.02)
+    assert error < 0.05
+
+
+def test_parts_share_no_row_and_are_others_for_another_seed() -> None:
+    found = parts(107, seed=3)
+    assert found.shape == (SPLITS, 10)
+    assert len(found.unique()) == 100
+    assert torch.equal(found, parts(107, seed=3))
+    assert not torch.equal(found, parts(107, seed=4))
 
 
 def test_the_error_is_that_of_a_mean_over_parts() -> None:
     named = torch.randn(1000, 3, generator=stream(1, "test")).double().softmax(1)
-    each = torch.tensor([score(named[j::SPLITS]) for j in range(SPLITS)])
-    value, error = split(named)
+    each = torch.tensor([score(named[rows]) for rows in parts(1000, seed=0)])
+    value, error = split(named, seed=0)
     assert value == pytest.approx(float(each.mean()))
     assert error == pytest.approx(float(each.std()) / math.sqrt(10))
 
@@ -63,3 +76,16 @@ def test_too_few_samples_are_refused(means: Path) -> None:
     (found,) = evaluate(real, real, metrics=["inception-score"], n=40, plugins=[means])
     assert found.name == "is-a-means"
     assert 1 <= found.value <= 2
+
+
+def test_classes_beyond_a_hundred_ask_for_no_more_samples_and_are_told(
+    means: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inception, "PART", 1)
+    real = torch.randn(10, 1, 4, 4, generator=stream(3, "test")).clamp(-1, 1)
+    (score,) = evaluate(
+        real, real.repeat(2, 1, 1, 1), metrics=["inception-score"], n=10, plugins=[means]
+    )
+    assert score.receipt.notes == (
+        "is: 10 parts of 1 samples for 2 classes, so that more would score higher",
+    )

@@ -236,7 +236,9 @@ class TestNotANumber:
         assert "last good checkpoint, step 10" in str(told.value)
         assert "--set updates.discriminator.optimiser.lr=" in str(told.value)
         run = Run(tmp_path / "run")
-        assert [row["step"] for row in run.rows()] == [3, 6, 9]
+        *rows, last = run.rows()
+        assert [row["step"] for row in rows] == [3, 6, 9]
+        assert last == {"step": 14, "diverged": "generator.bad.bad"}
         assert run.newest(pytest.fail).step == 10
 
     def test_nothing_bad_becomes_a_checkpoint_between_two_rows(

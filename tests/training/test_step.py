@@ -265,8 +265,7 @@ class TestParts:
     ) -> None:
         one = trainer(vectors, settings={"updates.discriminator.terms": [f"adversarial.{part}"]})
         step(one.state, *one.feed.moves(one.state))
-        seen = {name for name in one.state.readings.means() if name.startswith("accuracy")}
-        assert seen == {f"accuracy.{side}" for side in read}
+        assert {name.partition(".")[0] for name, _ in one.state.vitals.kept()} == read
 
     def test_both_halves_are_the_whole(self, vectors: tuple[Tensor, Tensor]) -> None:
         whole = trainer(vectors)
@@ -285,7 +284,7 @@ class TestParts:
         }
         one = trainer(vectors, settings=settings)
         step(one.state, *one.feed.moves(one.state))
-        assert {"accuracy.real", "accuracy.fake"} <= one.state.readings.means().keys()
+        assert {"real.logit", "fake.logit"} <= {name for name, _ in one.state.vitals.kept()}
 
 
 class TestRoles:

@@ -14,14 +14,14 @@ from evidence import ORDINARY, traces
 from PIL import Image
 
 import gan_toolkit
-from gan_toolkit import bundle
+from gan_toolkit import bundle, neighbours
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.errors import BundleError
 from gan_toolkit.export import export_bundle
 from gan_toolkit.generator import Generator
 from gan_toolkit.pictures import save_png
 from gan_toolkit.tensors import TensorData
-from gantk_zoo import neighbours, shipped
+from gantk_zoo import shipped
 from gantk_zoo.card import SECTIONS
 from gantk_zoo.pack import FILES, Packing, pack
 from gantk_zoo.record import Record, read

@@ -4,15 +4,11 @@ The network that PyTorch's DCGAN tutorial made common, and that its authors' rel
 convolutions without biases from z as a [N, latent, 1, 1] map, batch norm and ReLU between, tanh at
 the end. Our `dcgan` is the same function with z as a vector, so every weight has its place; only a
 bias of the last layer is new, and zero.
-
-This is the one place that reads a `.pth`, by torch's own reader for weights alone
-(`weights_only=True`), which builds tensors and plain containers and nothing else.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gan_toolkit import bundle, export
+from gan_toolkit import bundle, export, foreign
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import SAMPLE, DataSpec, FieldSpec
 from gan_toolkit.description import Description
@@ -60,17 +56,7 @@ def read(path: Path, key: str | None) -> State:
 
     Raises `BundleError` for anything but tensors in plain dicts, `UsageError` for a wrong key.
     """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:
-        told = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip() or type(error).__name__
-        reason = told.splitlines()[0].partition(". ")[0][:200]
-        raise BundleError(
-            f"'{path}' is no state dict that can be read without running code from it: {reason}. "
-            "Ask its author for `torch.save(generator.state_dict(), FILE)`."
-        ) from error
+    found = foreign.read(path)
     if key is not None:
         if not isinstance(found, Mapping) or key not in found:
             raise UsageError(f"'{path}' has no entry '{key}'. It has: {_listed(found)}.")

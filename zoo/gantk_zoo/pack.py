@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_toolkit import evaluation, export
+from gan_toolkit import evaluation, export, neighbours
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress, silent
 from gan_toolkit.errors import BundleError, UsageError
 from gan_toolkit.files import new_folder
 from gan_toolkit.generator import Generator
 from gan_toolkit.pictures import save_png
-from gantk_zoo import neighbours, record
+from gantk_zoo import record
 from gantk_zoo.card import Card
 from gantk_zoo.fetch import with_record
 from gantk_zoo.record import Record

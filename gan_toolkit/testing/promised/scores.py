@@ -189,8 +189,8 @@ def its_scores_are_finite(it: Subject) -> None:
 def its_scores_have_names_that_can_be_typed(it: Subject) -> None:
     """Names of scores are small letters, digits and hyphens, and no two are the same.
 
-    They are keys of `metrics.json` and columns of tables. Begin with the metric's name; end with a
-    hyphen and the extractor's, if there is one.
+    They are keys of `metrics.json` and columns of tables. Begin with the metric's name; with an
+    extractor take `eye.title(name)`, which ends in the extractor's.
     """
     names = [score.name for score in sittings(it)[0].scores("real")]
     if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):

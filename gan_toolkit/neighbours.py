@@ -1,8 +1,8 @@
-"""A strip against memorisation: samples, and below each the real sample nearest to it."""
+"""Against memorisation: samples, and to each the real sample nearest to it."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from PIL.Image import Image
@@ -16,11 +16,27 @@ COUNT = 12
 CHUNK = 2048
 
 
+class Pairs(NamedTuple):
+    """Samples and their nearest real ones, each [n, C, H, W] in the generator's range."""
+
+    fakes: Tensor
+    reals: Tensor
+
+
 def strip(generator: Generator, data: DataSet, progress: Progress) -> Image | None:
-    """Return `COUNT` samples of seed 0 over their nearest real images by squared distance.
+    """Return the `pairs` as one picture, real samples in the lower row; None where they are."""
+    found = pairs(generator, data, progress)
+    if found is None:
+        return None
+    in_turn = torch.stack(found, dim=1).flatten(0, 1)  # for a row each
+    return picture(in_turn, generator.spec.sample, rows=2)
+
+
+def pairs(generator: Generator, data: DataSet, progress: Progress) -> Pairs | None:
+    """Return `COUNT` samples of seed 0 and their nearest real images by squared distance.
 
     None when samples are no images, the data have no end and so nothing to memorise, or theirs are
-    of another shape.
+    of another shape. Raises `DataError` when the data cannot be opened.
     """
     spec = generator.spec.sample
     if len(spec.shape) != 3:
@@ -29,9 +45,7 @@ def strip(generator: Generator, data: DataSet, progress: Progress) -> Image | No
     if source.spec.length is None or source.spec.sample.shape != spec.shape:
         return None
     fakes = generator.sample(COUNT, seed=0)  # [n, C, H, W]
-    near = nearest(fakes, cast(Source, source), generator, progress)
-    pairs = torch.stack([fakes, near], dim=1).flatten(0, 1)  # in turn, for a row each
-    return picture(pairs, spec, rows=2)
+    return Pairs(fakes, nearest(fakes, cast(Source, source), generator, progress))
 
 
 def nearest(fakes: Tensor, source: Source, generator: Generator, progress: Progress) -> Tensor:
