@@ -42,6 +42,10 @@ class Readings:
         counts = {name: len(self._values[name]) for name in names}
         return {name: sum(islice(numbers, count)) / count for name, count in counts.items()}
 
+    def kept(self) -> list[tuple[str, Tensor]]:
+        """Return the readings one by one."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
     def clear(self) -> None:
         """Forget everything."""
         self._values.clear()

@@ -152,13 +152,10 @@ class _Tracing:
         for name, memory in memories.items():
             for key, tensor in memory.items():
                 tensor.copy_(shadow.terms[name][key])
-        found, looks = shadow.readings.tensors(), shadow.vitals.kept()
-        self.readings = [name for name, values in found.items() for _ in values]
+        readings, looks = shadow.readings.kept(), shadow.vitals.kept()
+        self.readings = [name for name, _ in readings]
         self.looks = [name for name, _ in looks]
-        return [
-            *(value for values in found.values() for value in values.unbind()),
-            *(rows for _, rows in looks),
-        ]
+        return [shown.clone() for _, shown in (*readings, *looks)]  # a view is slow to hand over
 
     def _learn(
         self, shadow: TrainState, held: Mapping[str, Tensor], move: Move, rows: range, rate: Tensor
