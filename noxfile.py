@@ -95,6 +95,12 @@ def long_runs(session: nox.Session) -> None:
 
 
 @nox.session
+def stopping(session: nox.Session) -> None:
+    """Measure what it costs to stop a run where the doctor or patience says so."""
+    _measure(session, "stopping")
+
+
+@nox.session
 def gaussians(session: nox.Session) -> None:
     """Train the grid of 25 and the ring of 8 on five seeds and score them by PacGAN's protocol."""
     _measure(session, "gaussians")

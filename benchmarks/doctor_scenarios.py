@@ -171,6 +171,12 @@ SCENARIOS: dict[str, dict[str, Settings]] = {
         "4 images, dcgan": {**DCGAN, "few": 4, "steps": 1500},
         "6 images, wgan": {**WGAN, "few": 6, "steps": 1500},
     },
+    "augmentation-leak": {
+        "rolled around, dcgan": {**DCGAN, "augmentation.name": "rolling"},
+        "rolled around, wgan": {**WGAN, "augmentation.name": "rolling"},
+        "rolled around, mlp": {**MLP, "augmentation.name": "rolling"},
+        "rolled around, hinge": {**DCGAN, **game("hinge"), "augmentation.name": "rolling"},
+    },
     "labels-ignored": {
         "no weight on labels": {
             **CDCGAN,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import statistics
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -17,7 +18,7 @@ from gan_toolkit.recipe import Values
 from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Parts
 from gan_toolkit.scoring import Exam, FeatureMetric, Metric, Score
-from gan_toolkit.sides import Judged, Rows, examined
+from gan_toolkit.sides import Judged, Rows, examined, sat
 from gan_toolkit.tensors import TensorData
 
 
@@ -29,6 +30,7 @@ def evaluate(
     metrics: Iterable[str | Metric] | None = None,
     n: int = 10_000,
     seed: int = 0,
+    seeds: int = 1,
     extractor: str | None = None,
     via: int | None = None,
     plugins: Iterable[str | Path] = (),
@@ -38,6 +40,8 @@ def evaluate(
 ) -> list[Score]:
     """Return the scores of a model's `n` samples of `seed` against real data.
 
+    Of several `seeds`, from `seed` on, each score is the mean and says how they deviate.
+
     `model` is what `load` takes, an open generator, or samples themselves.
     `data` left out is what the model was trained on; a tensor is taken as `train` takes it.
     `metrics` left out is every installed one that fits; `note` is told which do not and why.
@@ -45,8 +49,10 @@ def evaluate(
     samples are sent through first. The same call gives the same digits on the same machine with
     the same number of threads. Raises `GantkError`.
     """
-    if n < 1 or seed < 0:
-        raise UsageError("n must be positive and seed must not be negative.")
+    if n < 1 or seeds < 1 or seed < 0:
+        raise UsageError("n and seeds must be positive and seed must not be negative.")
+    if seeds > 1 and isinstance(model, Tensor | tuple):
+        raise UsageError("Samples have no seed to change; leave seeds out.")
     catalogue = Catalogue.discover(plugins)
     if isinstance(model, str | Path):
         path = find_model(model, catalogue, offline=offline, progress=progress)
@@ -54,10 +60,28 @@ def evaluate(
     judged = Judged.of(model, n, seed)
     options = real_data(data, judged.trained_on, catalogue, note)
     exam = examined(judged, options, catalogue, n=n, seed=seed, via=via, progress=progress)
-    scores: list[Score] = []
-    for metric in fitting(metrics, extractor, exam, note):
-        scores += metric.scores(exam)
-    return scores
+    chosen = fitting(metrics, extractor, exam, note)
+    taken = [[score for metric in chosen for score in metric.scores(exam)]]
+    for other in range(seed + 1, seed + seeds):
+        exam = sat(exam, Judged.of(model, n, other), other)
+        taken.append([score for metric in chosen for score in metric.scores(exam)])
+    return taken[0] if seeds == 1 else [_over_seeds(each) for each in zip(*taken, strict=True)]
+
+
+def _over_seeds(scores: Sequence[Score]) -> Score:
+    """Return the mean of one score over seeds, its parts too, with their standard deviation."""
+    first, values = scores[0], [score.value for score in scores]
+    return first.model_copy(
+        update={
+            "value": statistics.fmean(values),
+            "deviation": statistics.stdev(values),
+            "parts": {
+                part: statistics.fmean(score.parts[part] for score in scores)
+                for part in first.parts
+            },
+            "receipt": first.receipt.model_copy(update={"seeds": len(scores)}),
+        }
+    )
 
 
 def real_data(

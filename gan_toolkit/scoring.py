@@ -37,6 +37,7 @@ class Receipt(Options):
 
     n: int = Field(description="samples of the model")
     seed: int = Field(description="seed of those samples")
+    seeds: int = Field(1, description="seeds from that one on; the value is the mean over them")
     model: str = Field(description="SHA-256 of the model's file")
     data: str = Field(description="registry name of the data set")
     split: str = Field("", description="part of the data set, where it has parts")
@@ -45,6 +46,7 @@ class Receipt(Options):
     extractor: str = Field("", description="registry name of the extractor")
     extractor_sha256: str = Field("", description="SHA-256 of the extractor's weights")
     resize: str = Field("", description="how samples came to the extractor's size")
+    dtype: str = Field("float32", description="arithmetic of samples and extractor")
     floor: str = Field("", description="what the floor was measured on")
     notes: tuple[str, ...] = Field((), description="what to know before comparing the number")
     versions: dict[str, str] = Field({}, description="versions that can change the last digits")
@@ -59,6 +61,9 @@ class Score(Options):
     better: Better = Field(description="which way is better")
     floor: float | None = Field(None, description="the same number for held-out real samples")
     error: float | None = Field(None, description="standard error, where the metric has one")
+    deviation: float | None = Field(
+        None, description="standard deviation over seeds, where several were taken"
+    )
     parts: dict[str, float] = Field({}, description="the number of each part: class, mode")
     receipt: Receipt = Field(description="where it comes from")
 

@@ -142,12 +142,14 @@ def examined(
     )
 
 
-def sat(exam: Exam, judged: Judged) -> Exam:
-    """Return the same exam with another model in it; what is known of the real side is kept."""
+def sat(exam: Exam, judged: Judged, seed: int) -> Exam:
+    """Return the same exam with other samples in it; what is known of the real side is kept."""
     fake = Side("samples", judged.spec, exam.receipt.n, judged.read, exam.fake.size)
     fake.progress = exam.fake.progress
     other = dataclasses.replace(
-        exam, fake=fake, receipt=exam.receipt.model_copy(update={"model": judged.sha256})
+        exam,
+        fake=fake,
+        receipt=exam.receipt.model_copy(update={"model": judged.sha256, "seed": seed}),
     )
     other.share_eyes(exam)
     return other

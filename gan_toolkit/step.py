@@ -86,6 +86,9 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
     if update.role == "discriminator" and state.vitals.due(state.step):
         if play.has("real"):  # a verdict nobody asked for is not worth a pass
             state.vitals.look("real", play.reals, play.real)
+            if move.augmented is not None:
+                seen = move.augmented.rows(part).transform(play.reals, "real")
+                state.vitals.look("augmented", seen, play.real)
         if play.has("fake"):
             state.vitals.look("fake", play.fakes, play.fake)
     return total

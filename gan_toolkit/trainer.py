@@ -118,7 +118,7 @@ class Trainer:
             self.observer.began(run.path, state.step, length)
             self._doctor.read(run.rows())
             if state.step == 0:
-                self._evaluate(run)  # what cannot be scored is told now, not an hour later
+                self._evaluate(run)
                 self._draw(run)
             while state.step < length:
                 grown = self._advance()
@@ -130,13 +130,8 @@ class Trainer:
                 enough = "" if ended else self._enough(run, scores)
                 if state.step % plan.sample_every == 0 or ended or enough:
                     self._draw(run)
-                if (
-                    state.step % plan.checkpoint_every == 0
-                    or ended
-                    or grown
-                    or stopped_by
-                    or enough
-                ):
+                stops = ended or stopped_by or enough
+                if state.step % plan.checkpoint_every == 0 or grown or stops:
                     self._save(run)
                 self.observer.advanced(state.step)
                 if stopped_by:
@@ -203,11 +198,24 @@ class Trainer:
         return self.state.grow()
 
     def _evaluate(self, run: Run, *, ended: bool = False) -> Mapping[str, float]:
-        """Return the scores of the averaged weights if they are due now, by name."""
-        state = self.state
-        if self._watch is None or not self._watch.due(state.step, ended=ended):
+        """Return the scores of the averaged weights if they are due now, by name.
+
+        What cannot be scored is told at step 0. Later the run is worth more than its scores.
+        """
+        step = self.state.step
+        if self._watch is None or not self._watch.due(step, ended=ended):
             return {}
-        return self._watch.look(run, state.step, self._exported(), self.description(), self.device)
+        try:
+            return self._watch.look(run, step, self._exported(), self.description(), self.device)
+        except OSError:
+            raise
+        except Exception as error:
+            if step == 0:
+                raise
+            self.observer.warn(
+                f"The evaluation at step {step} failed: {error}. The run goes on without it."
+            )
+            return {}
 
     def _enough(self, run: Run, scores: Mapping[str, float]) -> str:
         """Return why the run stops here by its own rules, or nothing."""

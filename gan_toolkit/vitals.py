@@ -40,6 +40,19 @@ RARE = 0.2
 CLOSE = 0.2
 """A duplicate's neighbour is nearer than this, a real sample's nearest neighbour being at 1."""
 
+MEANINGS = {
+    "vital.distance": "Energy distance of fakes from reals: 0 the same, 1 unrelated.",
+    "vital.diversity": "Spread of fakes; real samples have 1.",
+    "vital.duplicates": "Share of fakes with a near copy among the others.",
+    "vital.reached": "Share of the data that fakes still reach.",
+    "vital.travel": "How far the mean of the fakes moved since the row before.",
+    "vital.nearest": "Distance of fakes to their nearest real sample; 0 is a copy.",
+    "vital.leak": "How far fakes are on the way from reals to augmented reals.",
+    "vital.obeyed": "Share of fakes that show the class asked for; real samples have 1.",
+    "vital.features": "Spread of fakes in D's features; real samples have 1.",
+}
+"""Vital signs, the most telling first, and what they are; `vital.telling` is of the data."""
+
 Signs = dict[str, float]
 
 
@@ -61,7 +74,10 @@ class Vitals:
         return step % self._span == 0
 
     def look(self, side: str, batch: Batch, judged: Judged) -> None:
-        """Keep some samples of a side, `real` or `fake`, and the verdict on them."""
+        """Keep some samples of a side and the verdict on them.
+
+        `real`, `fake`, or `augmented`: the reals as D was shown them.
+        """
         self.keep(f"{side}.sample", small(batch[SAMPLE][:AT_A_LOOK]))
         self.keep(f"{side}.logit", _flat(judged.logits).mean(1))
         if judged.features is not None:
@@ -90,6 +106,8 @@ class Vitals:
         if about.whole:
             near = torch.cdist(fake, about.samples).min(1).values.median()
             signs["vital.nearest"] = float(near / about.apart)
+        if "augmented.sample" in kept:
+            signs["vital.leak"] = _leak(real, fake, kept["augmented.sample"].double())
         if about.classes is not None and "fake.label" in kept:
             right = about.obeyed(real, kept["real.label"])
             signs["vital.telling"] = about.telling
@@ -253,6 +271,17 @@ def _classes(samples: Tensor, belongs: Tensor) -> tuple[Tensor, float]:
     right = float((named == belongs.argmax(1)).double().mean())
     chance = float((held / held.sum()).max())
     return means, (right - chance) / max((chance * (1 - chance) / len(samples)) ** 0.5, 1e-9)
+
+
+def _leak(real: Tensor, fake: Tensor, augmented: Tensor) -> float:
+    """Return how far fakes are on the way from the reals to the augmented reals.
+
+    By the mean and the standard deviation of each number: 0 are fakes like the reals, 1 like what
+    the augmentation makes of them.
+    """
+    own, made, shown = (torch.cat([x.mean(0), x.std(0)]) for x in (real, fake, augmented))
+    way = shown - own
+    return float((made - own) @ way / way.square().sum().clamp(min=1e-12))
 
 
 def _clusters(samples: Tensor, seed: int) -> Tensor:

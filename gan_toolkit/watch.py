@@ -65,6 +65,8 @@ class Watch:
         They are scored from the file that they are written to: `gantk evaluate RUN/best` gives the
         same digits.
         """
+        if any(evaluation["step"] == step for evaluation in run.evaluations()):
+            return {}  # a run that is resumed at step 0 has been here
         folder = run.path / CANDIDATE
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -109,7 +111,7 @@ class Watch:
                 progress=self._observer.progress,
             )
             self._metrics = self._chosen(self._exam)
-        exam = self._exam = sat(self._exam, judged)
+        exam = self._exam = sat(self._exam, judged, seed)
         return [score for metric in self._metrics for score in metric.scores(exam)]
 
     def _chosen(self, exam: Exam) -> list[Metric]:
@@ -146,7 +148,7 @@ def best_of(done: Evaluations, mark: Score) -> dict[str, object]:
         (score["value"], evaluation["step"])
         for evaluation in done
         for score in evaluation["scores"]
-        if score["name"] == mark.name
+        if score["name"] == mark.name and score["receipt"]["n"] == mark.receipt.n
     ]
     sign = 1 if mark.better == "lower" else -1
     value, step = min(marked, key=lambda pair: (sign * pair[0], pair[1]))

@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from gan_toolkit.doctor import Finding
     from gan_toolkit.run import Row, Run
 
-VITAL_SIGNS = {
-    "vital.distance": "distance from the data in small: 0 is the same, 1 unrelated",
-    "vital.diversity": "how much samples vary, real ones being 1",
-    "vital.reached": "share of the data's clusters that samples reach",
-    "vital.travel": "how far samples move between rows, the data's spread being 1",
-    "vital.nearest": "distance to the nearest training sample, theirs to each other being 1",
-    "accuracy.order": "share of pairs, real and fake, that D ranks right",
-}
-
 
 def doctor(
     run: Annotated[
@@ -94,10 +85,10 @@ def _tell(run: Run, findings: list[Finding]) -> None:
 
 
 def _signs(rows: list[Row]) -> None:
+    from gan_toolkit.vitals import MEANINGS
+
     newest = next((row for row in reversed(rows) if "vital.distance" in row), {})
-    shown = [
-        (key, f"{newest[key]:.3f}", told) for key, told in VITAL_SIGNS.items() if key in newest
-    ]
+    shown = [(key, f"{newest[key]:.3f}", told) for key, told in MEANINGS.items() if key in newest]
     if shown:
         print(f"\nVital signs at step {newest['step']}:")
         print_table(("sign", "value", "what it is"), shown)

@@ -44,6 +44,9 @@ def evaluate(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Seeds from that one on: mean and deviation over them.")
+    ] = 1,
     extractor: Annotated[
         str | None,
         typer.Option(
@@ -78,6 +81,7 @@ def evaluate(
             metrics=metric,
             n=n,
             seed=seed,
+            seeds=seeds,
             extractor=extractor,
             via=via,
             plugins=plugin or (),
@@ -103,7 +107,7 @@ def _print(scores: list[Score]) -> None:
         [
             (
                 score.name,
-                _shown(score.value) + (f" ± {_shown(score.error)}" if score.error else ""),
+                _shown(score.value) + _uncertain(score),
                 "" if score.floor is None else _shown(score.floor),
                 score.unit,
                 DIRECTION[score.better],
@@ -114,11 +118,19 @@ def _print(scores: list[Score]) -> None:
     )
     about = scores[0].receipt
     part = f", split {about.split}" if about.split else ""
-    print(f"\nSamples of seed {about.seed}; data {about.data}{part}.")
+    last = about.seed + about.seeds - 1
+    seed = f"seed {about.seed}" if about.seeds == 1 else f"seeds {about.seed} to {last}"
+    print(f"\nSamples of {seed}; data {about.data}{part}.")
     for told in sorted({score.receipt.floor for score in scores if score.floor is not None}):
         print(f"Real samples: {told}.")
     for told in sorted({note for score in scores for note in score.receipt.notes}):
         print(f"Note: {told}.")
+
+
+def _uncertain(score: Score) -> str:
+    """Return ± the deviation over seeds, else the standard error, where there is either."""
+    told = score.deviation if score.deviation is not None else score.error
+    return f" ± {_shown(told)}" if told else ""
 
 
 def _shown(value: float) -> str:

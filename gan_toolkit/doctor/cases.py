@@ -26,6 +26,8 @@ RESTLESS, STILL = 0.25, 0.1
 """How far the mean of the samples moves between rows, the data's own spread being 1."""
 COPIED = 0.5
 """Distance to the nearest training sample, that between training samples being 1."""
+LEAKING = 0.5
+"""How far samples are on the way from the reals to the augmented reals."""
 OBEYED, TELLING = 0.6, 3.0
 """How often samples look like their class, and by how many standard errors real ones do."""
 
@@ -112,6 +114,15 @@ def _copying(chart: Chart) -> str:
     if nearest is None or nearest > COPIED:
         return ""
     return f"a training sample is {nearest:.2f} times as near as training samples are to each other"
+
+
+def _leaking(chart: Chart) -> str:
+    leak = chart.now("vital.leak")
+    if leak is None or leak < LEAKING or chart.below("vital.diversity", COLLAPSED):
+        return ""
+    return (
+        f"samples are {leak:.0%} of the way from real ones to what the augmentation makes of them"
+    )
 
 
 def _deaf(chart: Chart) -> str:
@@ -235,6 +246,13 @@ CASES = (
             f"--set steps={max(chart.step // 2, 1)}",
             "Train on more samples; `gantk data check PATH` counts them.",
         ],
+    ),
+    Case(
+        "augmentation-leak",
+        "worrying",
+        _leaking,
+        "G makes what the augmentation adds: it is so strong that reals cannot be told from it.",
+        lambda _: ["Take a weaker augmentation, or none: `gantk list augmentation`."],
     ),
     Case(
         "labels-ignored",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gan_toolkit.report.facts import number
 from gan_toolkit.run import Row
+from gan_toolkit.vitals import MEANINGS
 
 MOST_POINTS = 400
 """Points of a curve; of a longer one each is the mean of some rows, with their extremes."""
@@ -29,15 +30,8 @@ ABOUT = {
     "logit": "Mean verdict of D, 0 being undecided.",
     "gradient": "Length of each network's gradient.",
     "change": "How far one update moves a network's weights, as a share of their length.",
-    "vital.diversity": "Spread of fakes; real samples have 1.",
-    "vital.distance": "Energy distance of fakes from reals: 0 the same, 1 unrelated.",
-    "vital.duplicates": "Share of fakes with a near copy among the others.",
-    "vital.reached": "Share of the data that fakes still reach.",
-    "vital.travel": "How far the mean of the fakes moved since the row before.",
-    "vital.nearest": "Distance of fakes to their nearest real sample; 0 is a copy.",
-    "vital.obeyed": "Share of fakes that show the class asked for; real samples have 1.",
-    "vital.features": "Spread of fakes in D's features; real samples have 1.",
     "images_per_second": "Real images seen in a second.",
+    **MEANINGS,
 }
 PARTS = "What this update's objective is the sum of."
 

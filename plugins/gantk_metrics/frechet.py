@@ -47,12 +47,13 @@ class FrechetDistance(FeatureMetric):
         parts, notes = of_classes(exam, eye, width)
         if exam.real.n < LEAST:
             notes.append(f"only {exam.real.n:,} real samples: {title} is larger than it should be")
-        if (n := min(exam.fake.n, exam.real.n)) <= width:
-            notes.append(
-                f"{title}: {n:,} samples for {width:,} features, so that a covariance is singular "
-                "and the distance larger than it should be"
-            )
         held_out, others = exam.floor
+        notes += [
+            f"{title}: {side.name}, {side.n:,}, are no more than the {width:,} features: their "
+            "covariance is singular and the distance larger than it should be"
+            for side in (exam.fake, exam.real, held_out)
+            if side.n <= width
+        ]
         return [
             Score(
                 name=title,

@@ -57,6 +57,7 @@ SICK: dict[str, Row] = {
     "oscillation": {"vital.travel": 0.8, "vital.distance": 0.2},
     "stalled": {"vital.travel": 0.0, "vital.distance": 0.5},
     "memorising": {"vital.nearest": 0.2},
+    "augmentation-leak": {"vital.leak": 0.8},
     "labels-ignored": {"vital.obeyed": 0.1},
     "labels-random": {"vital.telling": 0.3, "vital.obeyed": 0.2},
 }

@@ -135,6 +135,15 @@ def test_copies_of_the_whole_data_are_at_no_distance_from_it() -> None:
     assert "vital.nearest" not in signs(data, data, reference(data))
 
 
+@pytest.mark.parametrize("way", [0.0, 0.5, 1.0])
+def test_a_leak_is_how_far_fakes_are_towards_the_augmented(way: float) -> None:
+    real, vitals = drawn(32, 0), Vitals(log_every=50)
+    for side, samples in (("real", real), ("augmented", real + 2), ("fake", real + 2 * way)):
+        vitals.look(side, {SAMPLE: samples}, Judged(torch.zeros(32)))
+    about = reference(real)
+    assert vitals.signs(100, lambda: about)["vital.leak"] == pytest.approx(way, abs=1e-6)
+
+
 def test_labels_are_obeyed_or_not() -> None:
     data, labels = spots((100, 100, 100, 100)), torch.arange(4).repeat_interleave(100)
     about = reference(data, labels)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gan_toolkit.doctor.cases import CASES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -54,3 +56,38 @@ def test_the_default_recipe_keeps_its_bars() -> None:
 
 def test_the_trainer_costs_at_most_a_tenth_more_than_a_hand_written_loop() -> None:
     assert measured("overhead.json")["ratio_median"] <= 1.10
+
+
+def test_the_doctor_is_as_good_as_it_has_to_be_and_is_told_as_it_was_measured() -> None:
+    tallies = measured("doctor.json")["scenarios"]
+    healthy = [tally for tally in tallies if not tally["finding"]]
+    sick = [tally for tally in tallies if tally["finding"]]
+    for name in {tally["finding"] for tally in sick}:
+        of_it = [tally for tally in sick if tally["finding"] == name]
+        assert sum(tally["runs"] for tally in of_it) >= 20, name
+        assert _share(of_it) >= 0.9, name
+    assert sum(tally["runs"] for tally in healthy) >= 60
+    assert _share(healthy) >= 0.95
+
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for told in (sick, healthy):
+        right, runs = (sum(tally[key] for tally in told) for key in ("right", "runs"))
+        assert f"{right} of {runs}" in readme
+
+
+def _share(tallies: list[Any]) -> float:  # Any: JSON
+    return float(sum(t["right"] for t in tallies) / sum(t["runs"] for t in tallies))
+
+
+def test_everything_that_the_doctor_finds_was_measured() -> None:
+    tried = {tally["finding"] for tally in measured("doctor.json")["scenarios"]}
+    assert tried == {"", *(case.name for case in CASES)}
+
+
+def test_stopping_where_it_is_suggested_costs_little() -> None:
+    recipes = measured("stopping.json")["recipes"]
+    assert len(recipes) >= 3
+    for name, told in recipes.items():
+        for rule in ("converged", "patience"):
+            assert told[rule] is not None, (name, rule)
+            assert told[rule]["cost"] <= 0.1, (name, rule)

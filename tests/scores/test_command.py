@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -90,3 +91,17 @@ def test_a_model_of_a_tensor_asks_for_data(gantk: Gantk, tmp_path: Path) -> None
     assert done.returncode == 2
     assert "trained on a tensor from Python" in done.stderr
     assert "--data NAME" in done.stderr
+
+
+def test_over_seeds_the_mean_and_the_deviation_are_told(gantk: Gantk, run: Path) -> None:
+    ask = ("evaluate", run, "-n", 100, "--metric", "classifier")
+    each = [
+        json.loads(gantk(*ask, "--seed", seed, "--json").stdout)[0]["value"] for seed in (3, 4, 5)
+    ]
+    told = json.loads(gantk(*ask, "--seed", 3, "--seeds", 3, "--json").stdout)[0]
+    assert told["value"] == pytest.approx(statistics.fmean(each), rel=1e-12)
+    assert told["deviation"] == pytest.approx(statistics.stdev(each), rel=1e-9)
+    assert (told["receipt"]["seed"], told["receipt"]["seeds"]) == (3, 3)
+    table = gantk(*ask, "--seed", 3, "--seeds", 3).stdout
+    assert " ± " in table.splitlines()[1]
+    assert "Samples of seeds 3 to 5" in table

@@ -92,6 +92,16 @@ def test_both_sides_are_sent_through_the_models_size() -> None:
     assert "another size" in found.receipt.notes[0]
 
 
+def test_a_model_of_other_classes_is_told() -> None:
+    rows, labels = images(30, "rows"), torch.arange(30)
+    for fake, real, notes in (
+        (labels % 2, labels % 3, ("the model knows other classes than the data",)),
+        (labels % 3, labels % 3, ()),
+    ):
+        assert evaluate((rows, fake), (rows, real), metrics=[Look()], n=30) == []
+        assert seen.pop().receipt.notes == notes
+
+
 def test_via_sends_both_sides_through_a_third_size() -> None:
     found = exam(images(40, "fake", 6), images(30, "real", 8), via=5)
     assert rows_of(found.fake).shape == (40, 1, 5, 5)

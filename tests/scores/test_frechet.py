@@ -172,11 +172,12 @@ def test_a_model_that_is_not_asked_for_classes_has_no_parts(means: Path) -> None
     assert (score.parts, score.receipt.notes) == ({}, ())
 
 
-def test_fewer_real_samples_than_features_are_told(means: Path) -> None:
+def test_a_side_of_fewer_samples_than_features_is_told(means: Path) -> None:
     rows = noise(2100, 1, 4, 4).clamp(-1, 1)
-    score = scored(rows, rows[:4], means)
-    assert score.receipt.notes[-1].startswith("fd-a-means: 4 samples for 4 features")
-    assert "singular" in score.receipt.notes[-1]
+    notes = scored(rows, rows[:4], means).receipt.notes
+    assert notes[-2].startswith("fd-a-means: real samples, 4, are no more than the 4 features")
+    assert notes[-1].startswith("fd-a-means: half the real samples, 2, are no more than")
+    assert not any("singular" in note for note in scored(rows, rows, means).receipt.notes)
 
 
 def test_through_the_network_of_the_papers_it_bears_their_name(means: Path) -> None:

@@ -132,6 +132,50 @@ def test_patience_ends_a_run_that_gets_no_better(sketch: Sketch) -> None:
     assert resumed.rows()[-1]["step"] == 20
 
 
+def test_an_evaluation_that_fails_later_does_not_end_the_run(
+    vectors: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    plugin = tmp_path / "failing.py"
+    plugin.write_text(RISING.replace("value = sum", "fail(exam)\n        value = sum") + FAILING)
+    warnings: list[str] = []
+
+    class Warnings(gan_toolkit.Observer):
+        def warn(self, text: str) -> None:
+            warnings.append(text)
+
+    run = gan_toolkit.train(
+        arch="plain",
+        data=vectors,
+        settings={"batch": 12, "steps": 12, **EVERY, "evaluation.metrics": ["norm"]},
+        out=tmp_path / "run",
+        plugins=[SKETCHES, plugin],
+        observer=Warnings(),
+    )
+    assert [step for step, _ in course(run)] == [0, 4]
+    assert run.rows()[-1]["step"] == 12
+    assert warnings == [
+        f"The evaluation at step {step} failed: no more. The run goes on without it."
+        for step in (8, 12)
+    ]
+
+
+FAILING = """
+seen = []
+
+def fail(exam):
+    seen.append(exam)
+    if len(seen) > 2:
+        raise ValueError("no more")
+"""
+
+
+def test_scores_of_other_numbers_of_samples_are_not_compared(sketch: Sketch) -> None:
+    run = sketch(settings={**EVERY, "steps": 8, "planned_steps": 16})
+    fewer = sketch(resume=run.path, settings={"evaluation.n": 5, "steps": 16})
+    late = [value for step, value in course(fewer) if step > 8]
+    assert told(fewer)["value"] == min(late)
+
+
 def test_an_unknown_metric_is_told_before_anything_is_made(sketch: Sketch, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'energy'"):
         sketch(settings={**EVERY, "evaluation.metrics": ["enrgy"]})
