@@ -75,8 +75,8 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
         draws = _rows(move.term_draws.get(name, {}), part)
         memory = state.terms[name]
         taken = update.parts(name)
-        seen = glimpse(play, term, taken)
-        parts, memory = term.value(seen, draws, move.term_s.get(name, {}), memory)
+        shown = glimpse(play, term, taken)
+        parts, memory = term.value(shown, draws, move.term_s.get(name, {}), memory)
         state.terms[name] = {key: tensor.detach() for key, tensor in memory.items()}
         _check_parts(move, name, parts)
         for key, value in parts.items():
