@@ -73,10 +73,12 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare the trainer's CPU time with a hand-written loop of the same mathematics."""
+    """Compare steps with other programs', then our overhead with a loop by hand."""
     session.install(*CONSTRAINTS, ".")
-    arguments = session.posargs or ("--out", "benchmarks/overhead.json")
-    session.run("python", "benchmarks/overhead.py", *arguments, env=_quiet())
+    session.install("--no-deps", "torchgan==0.1.0", "torchvision==0.28.0")
+    session.run("python", "benchmarks/speed.py", *session.posargs, env=_quiet())
+    overhead = ("--out", "benchmarks/overhead.json")
+    session.run("python", "benchmarks/overhead.py", *overhead, env=_quiet())
 
 
 @nox.session

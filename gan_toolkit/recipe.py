@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -19,6 +19,7 @@ from gan_toolkit.terms import Term
 
 Values = dict[str, Any]
 """Plain TOML values. Any: TOML nests freely."""
+EngineName = Literal["auto", "eager", "compiled"]
 LENGTHS = ("steps", "kimg", "planned_steps")
 """Keys that say how long a run is; a new one replaces them all."""
 
@@ -50,6 +51,13 @@ class Update(Options):
     def takes(self, term: str) -> bool:
         """Return whether a term, or a part of it, is among this update's."""
         return self.terms is None or term in {asked.partition(".")[0] for asked in self.terms}
+
+    def parts(self, term: str) -> frozenset[str] | None:
+        """Return which parts of a term this update takes, none when it takes them all."""
+        if self.terms is None or term in self.terms:
+            return None
+        split = [asked.partition(".") for asked in self.terms]
+        return frozenset(part for name, _, part in split if name == term)
 
 
 class Ema(Options):
@@ -84,11 +92,18 @@ class Compute(Options):
         0,
         ge=0,
         le=1024,
-        description="CPU threads; 0 takes torch's default",
+        description="CPU threads; 0 takes torch's default, or 1 where that is no slower",
         json_schema_extra=LOCAL,
     )
-    engine: Literal["eager"] = Field(
-        "eager", description="how a step is executed", json_schema_extra=LOCAL
+    engine: EngineName = Field(
+        "auto",
+        description="eager: operation by operation; compiled: one program; auto: what pays",
+        json_schema_extra=LOCAL,
+    )
+    channels_last: bool = Field(
+        True,
+        description="keep convolutions' weights with the channels last: other rounding, faster",
+        json_schema_extra=LOCAL,
     )
     deterministic: bool = Field(
         True,
@@ -231,6 +246,11 @@ class Recipe:
             "terms": {name: table(f"terms.{name}", term) for name, term in self.terms.items()},
             **plain(self.plan),
         }
+
+    def executed_by(self, engine: EngineName) -> Recipe:
+        """Return the recipe with its engine decided."""
+        compute = self.plan.compute.model_copy(update={"engine": engine})
+        return replace(self, plan=self.plan.model_copy(update={"compute": compute}))
 
     def toml(self, *, exported: bool = False) -> str:
         """Return the recipe as a TOML document that `--recipe` accepts."""

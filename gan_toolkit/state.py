@@ -42,6 +42,10 @@ class Readings:
         counts = {name: len(self._values[name]) for name in names}
         return {name: sum(islice(numbers, count)) / count for name, count in counts.items()}
 
+    def kept(self) -> list[tuple[str, Tensor]]:
+        """Return the readings one by one."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
     def clear(self) -> None:
         """Forget everything."""
         self._values.clear()
@@ -64,6 +68,8 @@ class TrainState:
         self.device = device
         self.step = 0
         self.nimg = 0
+        self.loads = 0
+        """Changes whenever tensors of the state were exchanged for others."""
         self.readings = Readings()
         self.vitals = Vitals(recipe.plan.log_every)
         self.terms = {name: _to(term.state(spec), device) for name, term in recipe.terms.items()}
@@ -129,6 +135,9 @@ class TrainState:
             name: copy.deepcopy(self.networks[name]).eval().requires_grad_(requires_grad=False)
             for name in recipe.arch.ema
         }
+        if recipe.plan.compute.channels_last:  # averages stay as they are where they are loaded
+            for network in self.networks.values():
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own types forget it
         self.weights = {name: list(net.parameters()) for name, net in self.networks.items()}
         self.averaged = self._averaged()
         self.optimisers = {
@@ -182,6 +191,7 @@ class TrainState:
             yield from ((f"{group}/{name}", tensor) for name, tensor in kept.tensors().items())
 
     def _load(self, tensors: Tensors, *, strict: bool) -> None:
+        self.loads += 1
         own = {name: tensor for name, tensor in self._flat() if name.startswith(FIXED)}
         if strict:
             _same_names_and_shapes(own, tensors)
@@ -207,12 +217,12 @@ class TrainState:
         for place, (name, parameter) in enumerate(self._parameters(update)):
             prefix = f"optimisers/{update}/{name}/"
             slots = {
-                key.removeprefix(prefix): tensor.clone()
+                key.removeprefix(prefix): tensor
                 for key, tensor in tensors.items()
                 if key.startswith(prefix)
             }
             if all(slot.dim() == 0 or slot.shape == parameter.shape for slot in slots.values()):
-                state["state"][place] = slots
+                state["state"][place] = {k: _like(parameter, slot) for k, slot in slots.items()}
         state["state"] = {place: slots for place, slots in state["state"].items() if slots}
         optimiser.load_state_dict(state)
 
@@ -242,6 +252,13 @@ def _same_names_and_shapes(own: Tensors, given: Tensors) -> None:
     if wrong or misshapen:
         shown = "; ".join([*wrong, *misshapen][:5])
         raise CheckpointError(f"The checkpoint does not fit these networks: {shown}.")
+
+
+def _like(parameter: Tensor, slot: Tensor) -> Tensor:
+    """Return an optimiser's memory laid out in storage as its parameter, which it walks with."""
+    if slot.shape != parameter.shape:
+        return slot.clone()
+    return torch.empty_like(parameter, dtype=slot.dtype).copy_(slot)
 
 
 def _to(tensors: Mapping[str, Tensor], device: torch.device) -> Tensors:

@@ -22,7 +22,7 @@ from gan_toolkit.errors import UsageError, did_you_mean
 from gan_toolkit.play import Play
 from gan_toolkit.recipe import Update
 from gan_toolkit.state import TrainState
-from gan_toolkit.terms import Parts, Term
+from gan_toolkit.terms import Parts, Term, glimpse
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Move:
 
 def step(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
     """Make every move in order, on one minibatch after another, then let the averages follow."""
-    for rows in _minibatches(state):
+    for rows in minibatches(state):
         for move in moves:
             _learn(state, move, rows)
     state.step += 1
@@ -74,11 +74,13 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
     for name, term in move.terms.items():
         draws = _rows(move.term_draws.get(name, {}), part)
         memory = state.terms[name]
-        parts, memory = term.value(play, draws, move.term_s.get(name, {}), memory)
+        taken = update.parts(name)
+        shown = glimpse(play, term, taken)
+        parts, memory = term.value(shown, draws, move.term_s.get(name, {}), memory)
         state.terms[name] = {key: tensor.detach() for key, tensor in memory.items()}
         _check_parts(move, name, parts)
         for key, value in parts.items():
-            if update.terms is None or {name, f"{name}.{key}"} & set(update.terms):
+            if taken is None or key in taken:
                 total = total + value * term.every
                 state.readings.add(f"{move.name}.{name}.{key}", value.detach())
     if update.role == "discriminator" and state.vitals.due(state.step):
@@ -102,13 +104,19 @@ def _check_parts(move: Move, name: str, parts: Parts) -> None:
             )
 
 
-def _minibatches(state: TrainState) -> Iterator[range]:
+def minibatches(state: TrainState) -> Iterator[range]:
     """Yield the rows of each minibatch: the whole batch, unless the architecture asks for more."""
     plan, arch = state.recipe.plan, state.recipe.arch
     asked = arch.minibatches(state.spec, state.nimg)
     size = plan.batch // math.gcd(asked, plan.batch // plan.accumulate)
     for first in range(0, plan.batch, size):
         yield range(first, first + size)
+
+
+def pieces(state: TrainState, rows: range) -> list[slice]:
+    """Return the micro-batches that a minibatch is split into."""
+    size = len(rows) // state.recipe.plan.accumulate
+    return [slice(first, first + size) for first in rows[::size]]
 
 
 def _learn(state: TrainState, move: Move, rows: range) -> None:
@@ -118,12 +126,11 @@ def _learn(state: TrainState, move: Move, rows: range) -> None:
             weight.requires_grad_(name in move.update.networks)
     optimiser = state.optimisers[move.name]
     optimiser.zero_grad(set_to_none=True)
-    pieces = state.recipe.plan.accumulate
-    size = len(rows) // pieces
-    for first in rows[::size]:
-        total = objective(state, move, slice(first, first + size))
+    parts = pieces(state, rows)
+    for part in parts:
+        total = objective(state, move, part)
         if total.requires_grad:  # a move without parts in this role leaves the weights alone
-            (total / pieces).backward()
+            (total / len(parts)).backward()
     for group in optimiser.param_groups:
         group["lr"] = move.lr * group["rate"]
     if state.vitals.measured(state.step):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, cast
 
+import torch
 from torch import Tensor, nn
 
 from gan_toolkit.architecture import Scalars
+from gan_toolkit.augmentation import SIDES, Side
 from gan_toolkit.data import Batch, DataSpec
 from gan_toolkit.options import Field, Options
 from gan_toolkit.play import Play, Role
@@ -86,3 +90,54 @@ class Loss(Term):
         del draws, s
         side = self.discriminator if play.role == "discriminator" else self.generator
         return side(play), state
+
+
+@dataclass(frozen=True)
+class _Glimpse:
+    """A play of which one side's logits are not worth their pass; a number stands for them."""
+
+    play: Play
+    read: frozenset[Side]
+
+    @property
+    def role(self) -> Role:
+        return self.play.role
+
+    @property
+    def real_logits(self) -> Tensor:
+        return self.play.real_logits if "real" in self.read else torch.zeros(())
+
+    @property
+    def fake_logits(self) -> Tensor:
+        return self.play.fake_logits if "fake" in self.read else torch.zeros(())
+
+
+@dataclass(frozen=True)
+class _Given:
+    real_logits: Tensor
+    fake_logits: Tensor
+
+
+def glimpse(play: Play, term: Term, taken: frozenset[str] | None) -> Play:
+    """Return what a term may look at when only some of its parts are taken: all the play, usually.
+
+    A loss of logits does not pay for those that none of the parts taken depends on.
+    """
+    if taken is None or not isinstance(term, Loss) or type(term).value is not Loss.value:
+        return play
+    return cast(Play, _Glimpse(play, _read(term, play.role, taken)))
+
+
+@functools.lru_cache
+def _read(loss: Loss, role: Role, taken: frozenset[str]) -> frozenset[Side]:
+    """Return whose logits some parts of a loss depend on, as differentiating them tells."""
+    with torch.enable_grad():
+        logits = {side: torch.zeros(2, requires_grad=True) for side in SIDES}
+        given = _Given(logits["real"], logits["fake"])
+        parts = loss.discriminator(given) if role == "discriminator" else loss.generator(given)
+        total = sum((parts[name] for name in taken & parts.keys()), torch.zeros(()))
+        if not total.requires_grad:
+            return frozenset()
+        gradients = torch.autograd.grad(total, list(logits.values()), allow_unused=True)
+    pairs = zip(logits, gradients, strict=True)
+    return frozenset(side for side, gradient in pairs if gradient is not None)

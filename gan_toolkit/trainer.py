@@ -1,7 +1,7 @@
 """The training loop, read top to bottom: `Trainer.run`.
 
-The trainer owns the run's files and its clock; the arithmetic is `step.py`, its inputs are
-`feed.py`, what changes is `state.py`.
+The trainer owns the run's files and its clock; the arithmetic is `step.py`, executed by one of the
+`engines`, its inputs are `feed.py`, what changes is `state.py`.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from gan_toolkit.checkpoint import Checkpoint, Manifest
 from gan_toolkit.data import LABEL, EndlessSource, Source
 from gan_toolkit.description import Description
 from gan_toolkit.doctor import Doctor
+from gan_toolkit.engines import engine_named
+from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import is_full
 from gan_toolkit.observer import Observer
 from gan_toolkit.pictures import picture, save_png, scatter
-from gan_toolkit.recipe import Recipe
+from gan_toolkit.recipe import EngineName, Recipe
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import draw_samples, grid_size, seeded
 from gan_toolkit.signals import Signals
 from gan_toolkit.state import TrainState
-from gan_toolkit.step import step
-from gan_toolkit.streams import seed_own_draws
 from gan_toolkit.system import machine, versions
 from gan_toolkit.trace import trace, write_trace
 from gan_toolkit.vitals import ALL_KNOWN, REFERENCE, Reference
@@ -63,6 +63,7 @@ class Trainer:
         self.device = torch.device(recipe.plan.compute.device)
         self.feed = Feed(recipe, source, self.device)
         self.state = TrainState(recipe, self.feed.spec, self.device)
+        self.engine = engine_named(recipe.plan.compute.engine, self.observer.warn)
         self._distribution = distribution
         self._plugin_files = plugin_files
         self._watch = watch
@@ -73,10 +74,23 @@ class Trainer:
 
     def start(self, path: Path) -> Run:
         """Make the run folder, with the checkpoint of step 0 in it, and return it."""
+        self._settle_engine()
         with disk(path, "Nothing was started; free some space and try again."):
             run = Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
         self._saved_step = 0
         return run
+
+    def _settle_engine(self) -> None:
+        """Decide for good what executes the steps: what the recipe asks for, if that can."""
+        compute, moves = self.recipe.plan.compute, self.feed.moves(self.state)
+        name: EngineName = compute.engine
+        if name == "auto":
+            name, why = chosen(self.state, self.recipe.plan.length)
+            self.observer.note(f"Engine: {name}, {why}.")
+        self.engine = engine_named(name, self.observer.warn)
+        if not self.engine.ready(self.state, *moves):
+            name = "eager"
+        self.recipe = self.recipe.executed_by(name)
 
     def resume(self, run: Run, found: Checkpoint) -> None:
         """Take up a run at a checkpoint."""
@@ -180,8 +194,7 @@ class Trainer:
 
     def _advance(self) -> bool:
         """Make one step; return whether the networks grew after it."""
-        seed_own_draws(self.device, self.recipe.plan.seed, "step", self.state.step)
-        step(self.state, *self.feed.moves(self.state))
+        self.engine.step(self.state, *self.feed.moves(self.state))
         return self.state.grow()
 
     def _evaluate(self, run: Run, *, ended: bool = False) -> Mapping[str, float]:

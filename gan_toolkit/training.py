@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import EndlessSource, Source
 from gan_toolkit.doctor import misnamed
+from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
 from gan_toolkit.initial import initial_weights
@@ -33,6 +35,9 @@ from gan_toolkit.watch import Watch
 
 MINUTES_KEPT_BACK = 0.08
 """Share of `--minutes` kept for start-up, sample grids and checkpoints."""
+
+WORTH_TIMING = 100
+"""Steps from which a run is worth timing some of them on one thread and on all."""
 
 
 def train(
@@ -159,20 +164,56 @@ class Ready:
             observer=observer,
         )
 
+    def threaded(self, observer: Observer) -> Ready:
+        """Return the same on one thread unless all of them are found to make steps sooner.
+
+        More threads than idle cores are several times slower than one, and small networks gain
+        nothing from them.
+        """
+        compute = self.recipe.plan.compute
+        worth = self.recipe.plan.length >= WORTH_TIMING
+        if compute.threads == 1 or compute.device != "cpu" or not worth:
+            return self
+        timed = dataclasses.replace(self, recipe=self.recipe.executed_by("eager"))
+        seconds = {}
+        for threads in (1, compute.threads):
+            torch.set_num_threads(threads)
+            seconds[threads] = timed.trainer(Observer()).measure()
+        best = compute.threads if seconds[compute.threads] < 0.9 * seconds[1] else 1
+        torch.set_num_threads(best)
+        told = ", ".join(f"{1000 * took:.1f} ms with {n}" for n, took in seconds.items())
+        observer.note(f"Threads: {best}, as a step takes {told}.")
+        compute = compute.model_copy(update={"threads": best})
+        return dataclasses.replace(self, recipe=_with_plan(self.recipe, compute=compute))
+
     def lasting(self, minutes: float, observer: Observer) -> Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
-        seconds = self.trainer(Observer()).measure(steps=8)
-        steps = max(1, int(minutes * 60 * (1 - MINUTES_KEPT_BACK) / seconds))
+        left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
+        trainer = self.trainer(Observer())
+        seconds = trainer.measure(steps=8)
+        recipe = self.recipe
+        if recipe.plan.compute.engine == "auto":
+            name, why = chosen(trainer.state, int(left / seconds))
+            observer.note(f"Engine: {name}, {why}.")
+            recipe = recipe.executed_by(name)
+        ready = dataclasses.replace(self, recipe=recipe)
+        if recipe.plan.compute.engine == "compiled":
+            begun = time.monotonic()
+            seconds = ready.trainer(Observer()).measure(steps=200)
+            left = max(left - (time.monotonic() - begun), seconds)  # the compiler's, mostly
+        steps = max(1, int(left / seconds))
         observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
-        recipe = _with_plan(self.recipe, steps=steps, planned_steps=steps)
-        return dataclasses.replace(self, recipe=recipe)
+        recipe = _with_plan(recipe, steps=steps, planned_steps=steps)
+        return dataclasses.replace(ready, recipe=recipe)
 
 
 def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready:
     """Resolve a request, settle where it runs, open its data, and check that all of it fits."""
-    recipe = settled(resolve(request, catalogue, observer.note), observer)
+    asked = resolve(request, catalogue, observer.note)
+    recipe = settled(asked, observer)
     source = recipe.data.open(observer.progress)
-    return _ready(recipe, source, catalogue)
+    ready = _ready(recipe, source, catalogue)
+    return ready if asked.plan.compute.threads else ready.threaded(observer)
 
 
 def settled(recipe: Recipe, observer: Observer) -> Recipe:
@@ -235,6 +276,8 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
     for change in harmless:
         observer.warn(f"Resuming with a change: {change}.")
     recipe = settled(asked, observer)
+    if recipe.plan.compute.engine == "auto":  # decided when the run began
+        recipe = recipe.executed_by(stored["compute"].get("engine", "eager"))
     if recipe.plan.length < found.step:
         raise RunError(
             f"'{run.path}' stands at step {found.step} already, beyond --steps "

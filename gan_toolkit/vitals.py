@@ -71,19 +71,19 @@ class Vitals:
 
     def measured(self, step: int) -> bool:
         """Return whether the updates of a step are measured too."""
-        return step % self._span == 0
+        return (step + 1) % self._span == 0  # the last before a row that has vital signs
 
     def look(self, side: str, batch: Batch, judged: Judged) -> None:
         """Keep some samples of a side and the verdict on them.
 
         `real`, `fake`, or `augmented`: the reals as D was shown them.
         """
-        self._keep(f"{side}.sample", small(batch[SAMPLE][:AT_A_LOOK]))
-        self._keep(f"{side}.logit", _flat(judged.logits).mean(1))
+        self.keep(f"{side}.sample", small(batch[SAMPLE][:AT_A_LOOK]))
+        self.keep(f"{side}.logit", _flat(judged.logits).mean(1))
         if judged.features is not None:
-            self._keep(f"{side}.features", _flat(judged.features))
+            self.keep(f"{side}.features", _flat(judged.features))
         if LABEL in batch:
-            self._keep(f"{side}.label", batch[LABEL][:AT_A_LOOK])
+            self.keep(f"{side}.label", batch[LABEL][:AT_A_LOOK])
 
     def signs(self, step: int, reference: Callable[[], Reference]) -> Signs:
         """Return what the looks tell in the row of a step, by the row's names; then forget them.
@@ -135,8 +135,13 @@ class Vitals:
             else:
                 self._past[key] = tensor.cpu()
 
-    def _keep(self, name: str, rows: Tensor) -> None:
+    def keep(self, name: str, rows: Tensor) -> None:
+        """Keep rows that a look found, by side and kind."""
         self._kept[name].append(rows.detach())
+
+    def kept(self) -> list[tuple[str, Tensor]]:
+        """Return what looks have kept, one by one."""
+        return [(name, rows) for name, found in self._kept.items() for rows in found]
 
     def _course(self, fake: Tensor, reference: Reference) -> Signs:
         """Return what the fakes tell beside those of the rows before."""

@@ -61,6 +61,14 @@ def train(
             autocompletion=lambda: ["fp32", "bf16"],
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|eager|compiled",
+            help="How steps are executed.",
+            autocompletion=lambda: ["auto", "eager", "compiled"],
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Length in steps.")] = None,
     kimg: Annotated[
         float | None, typer.Option(metavar="N", help="Length in thousands of real images.")
@@ -133,6 +141,7 @@ def train(
         "kimg": kimg,
         "compute.device": device,
         "compute.precision": precision,
+        "compute.engine": engine,
         "evaluation.every": eval_every,
         "evaluation.metrics": metric,
         "stop_on": ["broken", "converged"] if auto_stop else None,

@@ -24,8 +24,8 @@ def compared(exam: Exam) -> int:
 def chosen(of: int, n: int) -> Tensor:
     """Return which `n` of `of` samples to take: drawn at random, ascending, none twice.
 
-    A side may be sorted by class, so that the first will not do, or have its classes in turn, so
-    that every other will not.
+    A side may be sorted by class, so that the first will not do; or have its classes in turn, as a
+    conditional model's, or two sources, as MNIST's training images, so that every other will not.
     """
     return torch.randperm(of, generator=stream(0, "chosen", of))[:n].sort().values
 

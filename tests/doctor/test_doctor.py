@@ -245,6 +245,14 @@ def test_a_run_is_told_of_live_what_is_found_in_its_folder_later(tmp_path: Path)
     assert names(heard) == {finding.name for finding in examine(run)} >= {"stalled"}
 
 
+def test_a_row_with_vital_signs_has_the_gradients_too(train: Train) -> None:
+    rows = {row["step"]: row for row in train(steps=220).rows()}
+    told = {step for step, row in rows.items() if "vital.distance" in row}
+    assert told == {100, 200}
+    assert told == {step for step, row in rows.items() if "gradient.generator" in row}
+    assert all("change.discriminator" in rows[step] for step in told)
+
+
 def test_nan_is_found_in_the_folder_afterwards(train: Train, tmp_path: Path) -> None:
     with pytest.raises(Diverged):
         train(**{"updates.generator.optimiser": {"name": "sgd", "lr": 1e30}})

@@ -25,7 +25,7 @@ from gan_toolkit.play import Play
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import TIMES
 from gan_toolkit.state import TrainState
-from gan_toolkit.step import _minibatches
+from gan_toolkit.step import minibatches
 from gantk_progressive.drift import Drift
 from gantk_progressive.growth import Progressive
 from gantk_progressive.layers import (
@@ -218,7 +218,7 @@ def test_minibatches_are_equal_cover_the_batch_and_split_into_micro_batches(
     plan = SimpleNamespace(batch=micro * rows, accumulate=micro)
     arch = SimpleNamespace(minibatches=lambda spec, nimg: asked)
     state: Any = SimpleNamespace(recipe=SimpleNamespace(plan=plan, arch=arch), spec=None, nimg=0)
-    cut = list(_minibatches(state))
+    cut = list(minibatches(state))
     assert [row for part in cut for row in part] == list(range(micro * rows))
     assert {len(part) % micro for part in cut} == {0}
     assert len({len(part) for part in cut}) == 1

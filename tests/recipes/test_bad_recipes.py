@@ -101,7 +101,10 @@ BAD_SETTINGS = [
         ["--set", "updates.generator.terms=adversarial"],
         "must be an array, [ … ], got 'adversarial'",
     ),
-    (["--set", "compute.engine=magic"], "compute.engine: must be 'eager', got 'magic'."),
+    (
+        ["--set", "compute.engine=magic"],
+        "compute.engine: must be 'auto', 'eager' or 'compiled', got 'magic'.",
+    ),
     (["--set", "seed=9223372036854775808"], "seed: must be less than 9223372036854775808"),
 ]
 

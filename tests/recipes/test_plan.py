@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.observer import Observer
 from gan_toolkit.options import Schedule
 from gan_toolkit.recipe import Ema, Plan, Update, differences
 from gan_toolkit.resolve import Request, resolve
+from gan_toolkit.trainer import Trainer
+from gan_toolkit.training import prepare
 
 D = Update(networks=("discriminator",), role="discriminator")
 G = Update(networks=("generator",), role="generator")
@@ -116,3 +121,37 @@ def test_changes_are_told_apart_by_whether_they_touch_the_numbers(
     new = resolve(Request(recipe="toy", sets=sets), catalogue)
 
     assert differences(old.values(), new) == (grave, harmless)
+
+
+class TestThreads:
+    """A run gets one thread unless all of them are seen to be faster."""
+
+    @pytest.mark.parametrize(("many_s", "chosen"), [(0.5, 4), (0.95, 1), (3.0, 1)])
+    def test_more_than_one_must_pay(
+        self, many_s: float, chosen: int, toy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = torch.get_num_threads()
+        monkeypatch.setattr(
+            Trainer, "measure", lambda self: 1.0 if torch.get_num_threads() == 1 else many_s
+        )
+        torch.set_num_threads(4)
+        try:
+            request = Request(recipe="toy", settings={"compute.device": "cpu", "steps": 1000})
+            ready = prepare(request, Catalogue.discover([toy]), Observer())
+            assert ready.recipe.plan.compute.threads == torch.get_num_threads() == chosen
+        finally:
+            torch.set_num_threads(before)
+
+    def test_what_was_asked_for_is_not_questioned(
+        self, toy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = torch.get_num_threads()
+        monkeypatch.delattr(Trainer, "measure")
+        settings = {"compute.device": "cpu", "compute.threads": 2, "steps": 1000}
+        try:
+            ready = prepare(
+                Request(recipe="toy", settings=settings), Catalogue.discover([toy]), Observer()
+            )
+            assert ready.recipe.plan.compute.threads == 2
+        finally:
+            torch.set_num_threads(before)

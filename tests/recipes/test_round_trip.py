@@ -126,6 +126,6 @@ def test_an_exported_recipe_leaves_the_machine_out(catalogue: Catalogue) -> None
     exported = recipe.values(exported=True)
 
     assert exported["compute"] == {"precision": "bf16"}
-    everything = {"device", "precision", "threads", "engine", "deterministic"}
+    everything = {"device", "precision", "threads", "engine", "channels_last", "deterministic"}
     assert set(recipe.values()["compute"]) == everything
     assert again(recipe, catalogue) == recipe

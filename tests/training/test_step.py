@@ -59,6 +59,8 @@ def test_dcgan_equals_a_plain_loop_bit_for_bit(pictures: Tensor, tmp_path: Path)
         nets = arch.networks(TensorData.of(pictures).open().spec, 0)
     G, D = nets["generator"], nets["discriminator"]
     average = copy.deepcopy(G)
+    for net in (G, D):
+        net.to(memory_format=torch.channels_last)
     opt_d = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
     opt_g = torch.optim.Adam(G.parameters(), lr=1e-4, betas=(0.5, 0.999), fused=True)
     rows = torch.cat([torch.randperm(40, generator=stream(seed, "epoch", e)) for e in range(4)])
@@ -252,6 +254,37 @@ class TestWhatIsAsked:
             resume=run.path, data=vectors, settings={"steps": 6}, plugins=[SKETCHES]
         )
         assert again.rows()[-1]["step"] == 6
+
+
+class TestParts:
+    """An update that takes some parts of a loss pays for no verdict that they do not read."""
+
+    @pytest.mark.parametrize(("part", "read"), [("real", {"real"}), ("fake", {"fake"})])
+    def test_half_of_a_loss_costs_half(
+        self, vectors: tuple[Tensor, Tensor], part: str, read: set[str]
+    ) -> None:
+        one = trainer(vectors, settings={"updates.discriminator.terms": [f"adversarial.{part}"]})
+        step(one.state, *one.feed.moves(one.state))
+        assert {name.partition(".")[0] for name, _ in one.state.vitals.kept()} == read
+
+    def test_both_halves_are_the_whole(self, vectors: tuple[Tensor, Tensor]) -> None:
+        whole = trainer(vectors)
+        halves = {"updates.discriminator.terms": ["adversarial.real", "adversarial.fake"]}
+        split = trainer(vectors, settings=halves)
+        for each in (whole, split):
+            step(each.state, *each.feed.moves(each.state))
+        assert all(
+            map(torch.equal, whole.state.weights["generator"], split.state.weights["generator"])
+        )
+
+    def test_a_pair_is_seen_whole(self, vectors: tuple[Tensor, Tensor]) -> None:
+        settings = {
+            "terms.adversarial": {"name": "pairing"},
+            "updates.discriminator.terms": ["adversarial.pair"],
+        }
+        one = trainer(vectors, settings=settings)
+        step(one.state, *one.feed.moves(one.state))
+        assert {"real.logit", "fake.logit"} <= {name for name, _ in one.state.vitals.kept()}
 
 
 class TestRoles:

@@ -1,0 +1,327 @@
+"""Steps of our engines beside what a user would otherwise run, paired in one process.
+
+    nox -s bench
+
+Every contestant of a workload makes a block of steps in turn, round after round, so that whatever
+else the machine does meets all of them; a ratio is taken within a round, and its median counts.
+Wall time and CPU time are both kept. Ours pays for all that `Trainer.run` does in a step, averaged
+weights included, which no other contestant has. OMP_NUM_THREADS decides the number of threads.
+Writes `benchmarks/speed.json` and `docs/benchmarks.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from plain_loops import Batches, Curve, Digits, Loop, Plain, PlainPenalised, PlainThree, TorchGAN
+from torch import Tensor, nn
+
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.observer import Observer
+from gan_toolkit.resolve import Request
+from gan_toolkit.system import machine, versions
+from gan_toolkit.trainer import Trainer
+from gan_toolkit.training import prepare
+from gantk_mnist.data import MNIST
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+BLOCK_S = 0.4
+"""Seconds that a block of steps is to take, at least one step."""
+Settings = dict[str, Any]  # Any: TOML values
+
+
+class Ours:
+    """Our trainer with one of its engines."""
+
+    def __init__(self, settings: Settings, engine: str, **more: object) -> None:
+        begun = time.perf_counter()
+        request = Request(
+            recipe=settings.get("recipe"),
+            arch=settings.get("arch"),
+            data=settings.get("data"),
+            settings={
+                **{k: v for k, v in settings.items() if k not in {"recipe", "arch", "data"}},
+                "compute.engine": engine,
+                "compute.device": "cpu",
+                "compute.threads": torch.get_num_threads(),
+                **more,
+            },
+        )
+        warnings: list[str] = []
+        observer = Observer()
+        observer.warn = warnings.append  # type: ignore[method-assign,assignment]  # for this one
+        self.trainer = prepare(request, Catalogue.discover(), observer).trainer(observer)
+        for _ in range(2):  # the first is measured by the doctor, and eager
+            self._step()
+        if warnings:
+            raise RuntimeError(warnings[0])
+        self.first_step_s = time.perf_counter() - begun
+
+    def run(self, steps: int) -> None:
+        """Make steps and read their means every 50th, as a row of metrics does."""
+        for _ in range(steps):
+            self._step()
+            if self.trainer.state.step % 50 == 0:
+                self.trainer.state.readings.means()
+                self.trainer.state.readings.clear()
+
+    def _step(self) -> None:
+        state = self.trainer.state
+        self.trainer.engine.step(state, *self.trainer.feed.moves(state))
+        state.grow()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The same job for several contestants."""
+
+    title: str
+    ours: Settings
+    others: Mapping[str, Callable[[Trainer], Loop]]
+
+
+def networks(trainer: Trainer) -> tuple[nn.Module, nn.Module]:
+    """Return fresh networks like the trainer's, as torch makes them."""
+    made = trainer.recipe.arch.networks(trainer.feed.spec, 0)
+    return made["generator"], made["discriminator"]
+
+
+class LogitsOnly(nn.Module):
+    """A discriminator that returns features too, without them."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        logits: Tensor = self.inner(x)[0]
+        return logits
+
+
+def uniform(count: int) -> Tensor:
+    """Return latents of the curve's tutorial."""
+    return torch.rand(count, 2) * 2 - 1
+
+
+def normal(size: int, count: int) -> Tensor:
+    """Return normal latents."""
+    return torch.randn(count, size)
+
+
+def digits(side: int, batch: int = 64) -> Batches:
+    """Return batches of MNIST, resized one by one."""
+    source = MNIST().open()
+    return Batches(Digits(source.gather(torch.arange(60_000))["sample"].squeeze(1), side), batch)
+
+
+def plain_curve(trainer: Trainer) -> Loop:
+    """Return the tutorial's loop on the curve."""
+    G, D = networks(trainer)
+    rms = partial(torch.optim.RMSprop, lr=1e-3, alpha=0.9, eps=1e-10)
+    return Plain(G, LogitsOnly(D), Curve(256), uniform, rms, again=False)
+
+
+def plain_digits(side: int, loop: type[Plain], trainer: Trainer) -> Loop:
+    """Return a plain loop on MNIST."""
+    adam = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
+    return loop(*networks(trainer), digits(side), partial(normal, 64), adam)
+
+
+def torchgan_digits(side: int, penalised: bool, trainer: Trainer) -> Loop:
+    """Return torchgan's trainer on MNIST."""
+    arguments = (torch.optim.Adam, {"lr": 2e-4, "betas": (0.5, 0.999)})
+    G, D = networks(trainer)
+    return TorchGAN(G, D, digits(side), 64, optimiser=arguments, penalised=penalised)
+
+
+def plain_three(trainer: Trainer) -> Loop:
+    """Return the loop with three optimisers."""
+    del trainer
+    return PlainThree(digits(28, 50))
+
+
+def dcgan(side: int) -> Workload:
+    """Return the workload of a DCGAN on images of a size."""
+    return Workload(
+        f"DCGAN, {side}×{side}, width 64, batch 64",
+        {"arch": "dcgan", "data": "mnist", "data.resolution": side, "arch.width": 64},
+        {
+            "plain loop": partial(plain_digits, side, Plain),
+            "torchgan": partial(torchgan_digits, side, False),
+        },
+    )
+
+
+WORKLOADS = {
+    "curve": Workload(
+        "MLP of 16 on a curve, batch 256", {"recipe": "quadratic"}, {"plain loop": plain_curve}
+    ),
+    "oreilly": Workload(
+        "O'Reilly's tutorial, 28×28, three optimisers, batch 50",
+        {"recipe": "oreilly-mnist", "updates.generator.starts_at": 0},
+        {"plain loop": plain_three},
+    ),
+    "dcgan28": dcgan(28),
+    "dcgan32": dcgan(32),
+    "dcgan64": dcgan(64),
+    "wgan28": Workload(
+        "WGAN-GP, 28×28, width 64, batch 64, a penalty every step",
+        {"arch": "wgan", "data": "mnist", "arch.width": 64, "terms.penalty.every": 1},
+        {
+            "plain loop": partial(plain_digits, 28, PlainPenalised),
+            "torchgan": partial(torchgan_digits, 28, True),
+        },
+    ),
+}
+
+
+@dataclass
+class Measured:
+    """One contestant's blocks."""
+
+    steps: int
+    wall: list[float]
+    cpu: list[float]
+
+
+def raced(contestants: Mapping[str, Loop], seconds: float) -> dict[str, Measured]:
+    """Let all make blocks of steps in turn; return seconds a step of each block."""
+    found = {name: Measured(_block(loop), [], []) for name, loop in contestants.items()}
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds or len(next(iter(found.values())).wall) < 5:
+        for name, loop in contestants.items():
+            kept = found[name]
+            wall, cpu = time.perf_counter(), time.process_time()
+            loop.run(kept.steps)
+            kept.wall.append((time.perf_counter() - wall) / kept.steps)
+            kept.cpu.append((time.process_time() - cpu) / kept.steps)
+    return found
+
+
+def _block(loop: Loop) -> int:
+    """Return how many steps take about a block's time, after making some."""
+    loop.run(3)
+    steps = 1
+    while True:
+        begun = time.perf_counter()
+        loop.run(steps)
+        if (spent := time.perf_counter() - begun) > BLOCK_S / 4 or steps >= 4096:
+            return max(1, round(steps * BLOCK_S / spent))
+        steps *= 4
+
+
+def result(workload: Workload, seconds: float) -> dict[str, Any]:
+    """Return a workload's figures: milliseconds a step and how many times ours is as fast."""
+    contestants: dict[str, Loop] = {}
+    facts: dict[str, Any] = {"title": workload.title, "contestants": {}, "ratios": {}}
+    eager = Ours(workload.ours, "eager")
+    contestants["eager"] = eager
+    compiled = Ours(workload.ours, "compiled")
+    contestants["compiled"] = compiled
+    facts["first_step_s"] = {
+        name: round(one.first_step_s, 1) for name, one in (("eager", eager), ("compiled", compiled))
+    }
+    bf16 = Ours(workload.ours, "eager", **{"compute.precision": "bf16"})
+    contestants["eager, bf16"] = bf16
+    for name, build in workload.others.items():
+        try:
+            contestants[name] = build(eager.trainer)
+        except ImportError as error:
+            print(f"without {name}: {error}")
+    found = raced(contestants, seconds)
+    for name, kept in found.items():
+        facts["contestants"][name] = {
+            "ms_wall": round(1000 * statistics.median(kept.wall), 3),
+            "ms_cpu": round(1000 * statistics.median(kept.cpu), 3),
+            "blocks": len(kept.wall),
+            "steps_a_block": kept.steps,
+        }
+    ours = [name for name in found if name not in workload.others]
+    for other in set(found) - set(ours):
+        facts["ratios"][other] = {
+            own: {
+                kind: round(statistics.median(_ratios(found[other], found[own], kind)), 2)
+                for kind in ("wall", "cpu")
+            }
+            for own in ours
+        }
+    return facts
+
+
+def _ratios(other: Measured, own: Measured, kind: str) -> Iterator[float]:
+    for theirs, mine in zip(getattr(other, kind), getattr(own, kind), strict=True):
+        yield theirs / mine
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """Return the page for the documentation."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "How many times as fast as another program ours makes a step of the same job: median over",
+        "rounds of paired blocks, all contestants in one process, by CPU time (by wall time).",
+        "Written by `nox -s bench` from `benchmarks/speed.json`; what is compared is in",
+        "`benchmarks/speed.py` and `benchmarks/plain_loops.py`.",
+        "",
+        f"{results['machine']}, torch {results['versions']['torch']}. With CUDA: *not measured*.",
+        "",
+        "| job | beside | eager | compiled | eager, bf16 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for facts in results["workloads"].values():
+        for other, ratios in sorted(facts["ratios"].items()):
+            cells = [f"{ratios[own]['cpu']} ({ratios[own]['wall']})" for own in ratios]
+            lines.append(f"| {facts['title']} | {other} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "Milliseconds a step, CPU time. A step is one update of each network, the tutorial's three",
+        "where it has three; ours averages weights besides.",
+        "",
+        "| job | eager | compiled | eager, bf16 | plain loop | torchgan | s to the first step |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    names = ("eager", "compiled", "eager, bf16", "plain loop", "torchgan")
+    for facts in results["workloads"].values():
+        times = [facts["contestants"].get(name) for name in names]
+        cells = ["–" if kept is None else str(kept["ms_cpu"]) for kept in times]
+        first = " / ".join(map(str, facts["first_step_s"].values()))
+        lines.append(f"| {facts['title']} | " + " | ".join([*cells, first]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure the workloads and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each workload")
+    parser.add_argument("--only", nargs="*", choices=sorted(WORKLOADS), default=list(WORKLOADS))
+    parser.add_argument("--out", type=Path, default=HERE / "speed.json")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    arguments = parser.parse_args()
+    old = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
+    workloads = dict(old.get("workloads", {}))
+    for name in arguments.only:
+        workloads[name] = result(WORKLOADS[name], arguments.seconds)
+        print(json.dumps(workloads[name], indent=1), flush=True)
+        results = {
+            "workloads": {key: workloads[key] for key in WORKLOADS if key in workloads},
+            "machine": machine(torch.device("cpu")),
+            "versions": versions(),
+        }
+        text = json.dumps(results, indent=2, ensure_ascii=False)
+        arguments.out.write_text(text + "\n", encoding="utf-8")
+        arguments.page.write_text(page(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The engine `compiled`: each kind of step becomes one program of machine code.
+
+A kind is a stage of growth and the terms that are due. Its program is made when it is first met,
+and proved there and then: a copy of the state makes the same step eagerly, and unless both agree
+within rounding the eager engine goes on instead, as it does when a step cannot be compiled at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from gan_toolkit.engines import Eager
+from gan_toolkit.engines.arithmetic import prepare_slots
+from gan_toolkit.engines.program import Backend, Program, inductor
+from gan_toolkit.state import FIXED, Tensors, TrainState
+from gan_toolkit.step import Move, minibatches
+
+ROUNDING = {"fp32": 1e-2, "bf16": 1e-1}
+"""How far, relative to its size, all that is linear in one network's gradient may be off."""
+ALONE = 0.3
+"""The same of one tensor: that of a bias is a sum that may nearly cancel."""
+LASTING = (*FIXED, "optimisers/")
+NOISE = 1e-3
+"""What is smaller than this share of the largest of its kind is noise around zero."""
+GENTLE = 1e-3
+"""Factor of the rates: one move's rounding is not to show in the gradients of the next."""
+
+
+class Compiled:
+    """Programs by kind of step; none for a kind that is made eagerly."""
+
+    def __init__(self, warn: Callable[[str], None], backend: Backend | None = None) -> None:
+        self._warn = warn
+        self._backend = backend or inductor
+        self._programs: dict[Hashable, Program | None] = {}
+        self._eager = Eager()
+
+    def ready(self, state: TrainState, moves: Sequence[Move], new_images: int) -> bool:
+        """Make the program of such a step; return whether there is one."""
+        return self._program(state, moves, new_images) is not None
+
+    def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
+        """Make the step by its program, made on the way if need be.
+
+        A step whose updates are measured is made eagerly: it is one of a hundred.
+        """
+        measured = state.vitals.measured(state.step)
+        program = None if measured else self._program(state, moves, new_images)
+        (program or self._eager).step(state, moves, new_images)
+
+    def _program(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
+        kind = (state.stage, len(list(minibatches(state))), *((m.name, *m.terms) for m in moves))
+        if kind not in self._programs:
+            self._programs[kind] = self._proved(state, moves, new_images)
+        return self._programs[kind]
+
+    def _proved(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
+        """Return the program of a step after trying it, None with a warning when there is none."""
+        expected = copied(state)
+        gentle = [replace(move, lr=move.lr * GENTLE) for move in moves]
+        self._eager.step(expected, gentle, new_images)
+        try:
+            for name, optimiser in state.optimisers.items():
+                prepare_slots(optimiser, expected.optimisers[name])
+            program = Program(state, moves, self._backend)
+            found = copied(state)
+            program.step(found, gentle, new_images)
+        except Exception as error:  # noqa: BLE001  # whatever a compiler throws, training goes on
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            self._warn(f"Not compiled, the eager engine goes on instead: {reason}.")
+            return None
+        off = disagreements(state, expected, found)
+        if off:
+            self._warn(
+                f"Compiled wrongly, the eager engine goes on instead: {', '.join(off[:3])} "
+                "came out otherwise."
+            )
+            return None
+        return program
+
+
+def copied(state: TrainState) -> TrainState:
+    """Return a state of the same content that shares nothing with it."""
+    other = TrainState(state.recipe, state.spec, state.device)
+    tensors = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    other.load(tensors, step=state.step, nimg=state.nimg)
+    return other
+
+
+def disagreements(before: TrainState, expected: TrainState, found: TrainState) -> list[str]:
+    """Return the names of what two engines left in different states after the same step.
+
+    Adaptive optimisers turn gradients around zero, which are noise, into steps of full size. So
+    weights are compared by the step that a network made as a whole, and optimisers' memories, which
+    are linear in gradients or their squares, more closely.
+    """
+    old, right, other = (_lasting(state.tensors()) for state in (before, expected, found))
+    if right.keys() != other.keys():
+        return sorted(right.keys() ^ other.keys())
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in right:
+        kind, owner, *inner = name.split("/")
+        if kind in {"networks", "ema"} and right[name].is_floating_point():
+            groups[f"{kind}/{owner}"].append(name)
+        elif kind == "optimisers":
+            groups[f"{kind}/{owner}/{inner[-1]}"].append(name)
+    wrong = []
+    for group, names in groups.items():
+        off = [other[name].double() - right[name] for name in names]
+        moved = [right[name].double() - old[name] for name in names]
+        exact = group.startswith("optimisers")
+        limit = ROUNDING[before.recipe.plan.compute.precision] if exact else 0.5
+        if not math.hypot(*map(_norm, off)) <= limit * math.hypot(*map(_norm, moved)):
+            wrong.append(group)
+        noise = NOISE * max(map(_size, moved))
+        wrong += [
+            name
+            for name, far, way in zip(names, off, moved, strict=True)
+            if exact and not _size(far) <= ALONE * max(_size(way), noise)
+        ]
+    return wrong
+
+
+def _lasting(tensors: Tensors) -> Tensors:
+    """Return what later steps build on: all but what is only told."""
+    return {name: kept for name, kept in tensors.items() if name.startswith(LASTING)}
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(tensor.norm())
+
+
+def _size(tensor: Tensor) -> float:
+    """Return the root mean square."""
+    return _norm(tensor) / math.sqrt(tensor.numel())

@@ -1,0 +1,374 @@
+"""One step as a program: a graph of tensor operations, traced from the same code that eager runs.
+
+The step's Python runs once, on tensors without content that write down what is done to them
+(`make_fx`). Gradients within it, and gradients of those, are ordinary operations in the graph by
+then, so nothing is left to differentiate. What the graph reads is handed in at every call; what it
+changes, weights and averages and memories, it changes in place.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.func import functional_call
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from gan_toolkit.data import Batch
+from gan_toolkit.engines.arithmetic import UPDATES
+from gan_toolkit.places import cache_folder
+from gan_toolkit.state import Readings, TrainState
+from gan_toolkit.step import Move, minibatches, objective, pieces
+from gan_toolkit.vitals import Vitals
+
+Run = Callable[..., Sequence[Tensor]]
+Backend = Callable[[GraphModule, list[Tensor]], Run]
+"""What makes a graph and examples of its inputs executable."""
+
+
+FEW = 4
+"""Terms of the sums in a matrix product that is written out."""
+
+
+class CannotCompileError(Exception):
+    """A step that is not one program; the message says why, in one line."""
+
+
+class Program:
+    """A step of one stage, with the same moves and terms due, for any tensors of those shapes."""
+
+    def __init__(self, state: TrainState, moves: Sequence[Move], backend: Backend) -> None:
+        held = _held(state)
+        self._names = list(held)
+        self._distinct = _Distinct([*held.values(), *_memories(state), *tensors_of(moves)])
+        self._bound: list[Tensor] = []
+        self._bound_to: tuple[TrainState, int] | None = None
+        tracing = _Tracing(state, moves, self._names, self._distinct, _followed(state, held))
+        numbers = _numbers(state, moves, 1)
+        given = [tensor.detach() for tensor in self._distinct.pick(self._gathered(state, moves))]
+        with torch.no_grad():
+            graph = make_fx(
+                tracing,
+                decomposition_table=PRODUCTS,
+                tracing_mode="fake",
+                _allow_non_fake_inputs=True,
+            )(*given, numbers)
+        _refuse_own_draws(graph)
+        self._run = backend(graph, [*given, numbers])
+        self._readings, self._looks = tracing.readings, tracing.looks
+
+    @torch.no_grad()
+    def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
+        """Make the step that was traced, on this state and with these inputs."""
+        given = self._distinct.pick(self._gathered(state, moves))
+        values = self._run(*given, _numbers(state, moves, new_images))
+        count = len(self._readings)
+        for name, value in zip(self._readings, values[:count], strict=True):
+            state.readings.add(name, value)
+        if state.vitals.due(state.step):
+            for name, rows in zip(self._looks, values[count:], strict=True):
+                state.vitals.keep(name, rows)
+        state.step += 1
+        state.nimg += new_images
+
+    def _gathered(self, state: TrainState, moves: Sequence[Move]) -> list[Tensor]:
+        if self._bound_to != (state, state.loads):
+            held = _held(state)
+            self._bound = [held[name].detach() for name in self._names]
+            self._bound_to = (state, state.loads)
+        return [*self._bound, *_memories(state), *tensors_of(moves)]
+
+
+class _Distinct:
+    """Tensors by place, each handed over once however many places name it."""
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        first: dict[int, int] = {}
+        self.where: list[int] = []
+        self._taken: list[int] = []
+        for place, tensor in enumerate(tensors):
+            if id(tensor) not in first:
+                first[id(tensor)] = len(self._taken)
+                self._taken.append(place)
+            self.where.append(first[id(tensor)])
+
+    def pick(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return those at the first place of each."""
+        return [tensors[place] for place in self._taken]
+
+    def spread(self, picked: Sequence[Tensor]) -> list[Tensor]:
+        """Return one for each place."""
+        return [picked[place] for place in self.where]
+
+
+class _Tracing:
+    """The step as a function of its tensors alone."""
+
+    def __init__(
+        self,
+        state: TrainState,
+        moves: Sequence[Move],
+        names: Sequence[str],
+        distinct: _Distinct,
+        followed: Sequence[tuple[str, str]],
+    ) -> None:
+        self._state = state
+        self._moves = moves
+        self._names = names
+        self._distinct = distinct
+        self._followed = followed
+        self._working = _Working(nn.ModuleDict(dict(state.networks)))
+        self._places = _places(self._working, _held(state))
+        self.readings: list[str] = []
+        self.looks: list[str] = []
+
+    def __call__(self, *given: Tensor) -> list[Tensor]:
+        *picked, numbers = given
+        tensors = iter(self._distinct.spread(picked))
+        held = {name: next(tensors) for name in self._names}
+        shadow = copy.copy(self._state)
+        shadow.readings, shadow.vitals = Readings(), _Looking(log_every=1)
+        memories = {
+            name: {key: next(tensors) for key in memory}
+            for name, memory in self._state.terms.items()
+        }
+        shadow.terms = dict(memories)
+        moves = [with_tensors(move, tensors) for move in self._moves]
+        *rates, ema = numbers.unbind()
+        for rows in minibatches(shadow):
+            for move, rate in zip(moves, rates, strict=True):
+                self._learn(shadow, held, move, rows, rate)
+        for average, network in self._followed:
+            held[average].lerp_(held[network], ema.to(held[average].dtype))
+        for name, memory in memories.items():
+            for key, tensor in memory.items():
+                tensor.copy_(shadow.terms[name][key])
+        readings, looks = shadow.readings.kept(), shadow.vitals.kept()
+        self.readings = [name for name, _ in readings]
+        self.looks = [name for name, _ in looks]
+        return [shown.clone() for _, shown in (*readings, *looks)]  # a view is slow to hand over
+
+    def _learn(
+        self, shadow: TrainState, held: Mapping[str, Tensor], move: Move, rows: range, rate: Tensor
+    ) -> None:
+        optimiser = self._state.optimisers[move.name]
+        update = UPDATES.get(type(optimiser))
+        if update is None:
+            raise CannotCompileError(f"{type(optimiser).__name__} is no optimiser it knows")
+        names = {
+            parameter: f"{network}.{key}"
+            for network in move.update.networks
+            for key, parameter in self._state.networks[network].named_parameters()
+        }
+        weights = {key: held[f"networks.{name}"] for key, name in names.items()}
+        gradients = self._gradients(shadow, held, move, rows, list(weights.values()))
+        for group in optimiser.param_groups:
+            for parameter in group["params"]:
+                gradient = gradients[id(weights[parameter])]
+                if gradient is not None:
+                    prefix = f"optimisers.{move.name}.{names[parameter]}."
+                    slots = {
+                        slot: held[prefix + slot] for slot in optimiser.state.get(parameter, {})
+                    }
+                    update(weights[parameter], gradient, slots, rate * group["rate"], group)
+        self._with(held, {}, lambda: _constrain(shadow, move))
+
+    def _gradients(
+        self,
+        shadow: TrainState,
+        held: Mapping[str, Tensor],
+        move: Move,
+        rows: range,
+        weights: Sequence[Tensor],
+    ) -> dict[int, Tensor | None]:
+        """Return by identity the gradient of each weight, none where nothing asks for one."""
+        leaves = {id(weight): weight.detach().requires_grad_() for weight in weights}
+        summed: dict[int, Tensor | None] = dict.fromkeys(leaves)
+        parts = pieces(shadow, rows)
+        for part in parts:
+            with torch.enable_grad():
+                total = self._with(held, leaves, functools.partial(objective, shadow, move, part))
+                if not total.requires_grad:
+                    continue
+                found = torch.autograd.grad(
+                    total / len(parts), list(leaves.values()), allow_unused=True
+                )
+            for key, new in zip(leaves, found, strict=True):
+                old = summed[key]
+                summed[key] = old if new is None else new if old is None else old + new
+        return summed
+
+    def _with(
+        self, held: Mapping[str, Tensor], leaves: Mapping[int, Tensor], work: Callable[[], Any]
+    ) -> Any:  # Any: what the work returns
+        """Do something while the networks hold the tensors given, with leaves for some of them."""
+        given = {
+            place: leaves.get(id(held[name]), held[name]) for place, name in self._places.items()
+        }
+        return functional_call(self._working, given, (work,), tie_weights=False)
+
+
+class _Looking(Vitals):
+    """Looks at every step: a program shows what there is to see, and it is taken when it is due."""
+
+    def due(self, step: int) -> bool:
+        del step
+        return True
+
+
+class _Working(nn.Module):
+    """The networks, and something to do with them."""
+
+    def __init__(self, networks: nn.ModuleDict) -> None:
+        super().__init__()
+        self.networks = networks
+
+    def forward(self, work: Callable[[], Any]) -> Any:  # Any: what the work returns
+        return work()
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Return left @ right as a sum of outer products where these are few, else `NotImplemented`.
+
+    A call of a library costs more than so few numbers, and the sum can be fused with what follows.
+    """
+    terms = left.shape[1]
+    if not 0 < terms <= FEW:
+        return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way
+    parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
+    found: Tensor = functools.reduce(torch.add, parts)
+    return found
+
+
+def _shifted_product(
+    shift: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """Return shift + left @ right likewise."""
+    product = NotImplemented if (beta, alpha) != (1, 1) else _product(left, right)
+    return product if product is NotImplemented else shift + product
+
+
+PRODUCTS: dict[OpOverload[..., Any], Callable[..., Tensor]] = {
+    torch.ops.aten.mm.default: _product,
+    torch.ops.aten.addmm.default: _shifted_product,
+}
+
+
+def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
+    """Return the graph as machine code, one source file for all of it; kept for runs to come."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's, of itself
+        from torch._inductor import compile as compile_graph
+
+        found: Run = compile_graph(graph, [*examples], options={"cpp_wrapper": True})
+    return found
+
+
+def _held(state: TrainState) -> dict[str, Tensor]:
+    """Return what a step changes in place, by name: networks, averages, optimisers' memories."""
+    found: dict[str, Tensor] = {}
+    for group, networks in (("networks", state.networks), ("ema", state.ema)):
+        for name, network in networks.items():
+            for key, tensor in (*network.named_parameters(), *network.named_buffers()):
+                found[f"{group}.{name}.{key}"] = tensor
+    for update, optimiser in state.optimisers.items():
+        for name in state.recipe.plan.updates[update].networks:
+            for key, parameter in state.networks[name].named_parameters():
+                for slot, tensor in optimiser.state.get(parameter, {}).items():
+                    found[f"optimisers.{update}.{name}.{key}.{slot}"] = tensor
+    return found
+
+
+def _memories(state: TrainState) -> Iterator[Tensor]:
+    for memory in state.terms.values():
+        yield from memory.values()
+
+
+def _places(module: nn.Module, held: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the name in `held` of the tensor at each place of a module, a shared layer once."""
+    names = {id(tensor): name for name, tensor in held.items() if name.startswith("networks.")}
+    return {
+        f"{path}.{key}": names[id(tensor)]
+        for path, layer in module.named_modules()
+        for own in (layer.named_parameters(recurse=False), layer.named_buffers(recurse=False))
+        for key, tensor in own
+    }
+
+
+def tensors_of(moves: Sequence[Move]) -> Iterator[Tensor]:
+    """Yield every tensor of the moves, in the order in which `with_tensors` takes them."""
+    for move in moves:
+        for batch in (move.reals, move.draws, move.given, move.s):
+            yield from batch.values()
+        for more in (move.term_draws, move.term_s):
+            for batch in more.values():
+                yield from batch.values()
+        if move.augmented is not None:
+            for batch in move.augmented.draws.values():
+                yield from batch.values()
+            yield from move.augmented.s.values()
+
+
+def with_tensors(move: Move, tensors: Iterator[Tensor]) -> Move:
+    """Return the move with other tensors."""
+
+    def taken(batch: Mapping[str, Tensor]) -> Batch:
+        return {name: next(tensors) for name in batch}
+
+    reals, draws, asked, s = map(taken, (move.reals, move.draws, move.given, move.s))
+    term_draws = {name: taken(batch) for name, batch in move.term_draws.items()}
+    term_s = {name: taken(batch) for name, batch in move.term_s.items()}
+    augmented = move.augmented and replace(
+        move.augmented,
+        draws={side: taken(batch) for side, batch in move.augmented.draws.items()},
+        s=taken(move.augmented.s),
+    )
+    return replace(
+        move,
+        reals=reals,
+        draws=draws,
+        given=asked,
+        s=s,
+        term_draws=term_draws,
+        term_s=term_s,
+        augmented=augmented,
+    )
+
+
+def _numbers(state: TrainState, moves: Sequence[Move], new_images: int) -> Tensor:
+    """Return the learning rates and the average's weight: [moves + 1], float64."""
+    weight = state.recipe.plan.ema.weight(state.nimg + new_images, new_images)
+    rates = [move.lr for move in moves]
+    return torch.tensor([*rates, weight], dtype=torch.float64, device=state.device)
+
+
+def _constrain(shadow: TrainState, move: Move) -> None:
+    networks = {name: shadow.networks[name] for name in move.update.networks}
+    for term in move.terms.values():
+        term.constrain(networks)
+
+
+def _followed(state: TrainState, held: Mapping[str, Tensor]) -> list[tuple[str, str]]:
+    """Return the names of averages and of what they follow, as `TrainState.follow` moves them."""
+    return [
+        (f"ema.{name}.{key}", f"networks.{name}.{key}")
+        for name, average in state.ema.items()
+        for key, tensor in average.state_dict().items()
+        if tensor.is_floating_point() and f"ema.{name}.{key}" in held
+    ]
+
+
+def _refuse_own_draws(graph: GraphModule) -> None:
+    for node in graph.graph.nodes:
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            raise CannotCompileError(f"a network draws for itself ({node.target})")
