@@ -23,7 +23,7 @@ from gan_toolkit.system import versions
 JSON = Path(__file__).with_suffix(".json")
 PATIENCE = 6
 TIMES = 3
-EVALUATIONS = 45
+EVALUATIONS = 24
 RECIPES: dict[str, dict[str, Any]] = {  # Any: TOML values
     "dcgan": {"data": "mnist", "planned": 1500, "metric": "fd", "n": 4096},
     "cdcgan": {"data": "mnist", "planned": 1000, "metric": "fd", "n": 4096},

@@ -147,7 +147,7 @@ def test_samples_without_a_common_form_are_refused() -> None:
 def test_samples_that_are_not_there_are_refused() -> None:
     with pytest.raises(UsageError, match="9 given; set n to 9"):
         exam(images(9, "fake"), images(9, "real"), n=10)
-    with pytest.raises(UsageError, match="n must be positive"):
+    with pytest.raises(UsageError, match="n and seeds must be positive"):
         exam(images(9, "fake"), images(9, "real"), n=0)
 
 

@@ -60,6 +60,7 @@ SHORT = {
     "compute.device": "cpu",
     "compute.precision": "fp32",
     "compute.threads": 0,
+    "compute.channels_last": False,  # as they are loaded, to the last bit
 }
 """What makes a run a short one."""
 
