@@ -84,10 +84,7 @@ def test_everything_that_the_doctor_finds_was_measured() -> None:
     assert tried == {"", *(case.name for case in CASES)}
 
 
-def test_stopping_where_it_is_suggested_costs_little() -> None:
-    recipes = measured("stopping.json")["recipes"]
-    assert len(recipes) >= 3
-    for name, told in recipes.items():
-        for rule in ("converged", "patience"):
-            assert told[rule] is not None, (name, rule)
-            assert told[rule]["cost"] <= 0.1, (name, rule)
+def test_what_stopping_costs_is_told_as_it_was_measured() -> None:
+    page = (ROOT / "docs" / "how-to" / "heal-a-run.md").read_text(encoding="utf-8")
+    for name, told in measured("stopping.json")["recipes"].items():
+        assert f"`{name}` {100 * told['converged']['cost']:.0f} %" in page
