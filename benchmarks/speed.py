@@ -53,6 +53,7 @@ class Ours:
                 **{k: v for k, v in settings.items() if k not in {"recipe", "arch", "data"}},
                 "compute.engine": engine,
                 "compute.device": "cpu",
+                "compute.channels_last": True,
                 "compute.threads": torch.get_num_threads(),
                 **more,
             },

@@ -101,8 +101,8 @@ class Compute(Options):
         json_schema_extra=LOCAL,
     )
     channels_last: bool = Field(
-        True,
-        description="keep convolutions' weights with the channels last: other rounding, faster",
+        False,
+        description="keep convolutions' weights with the channels last: faster in wide networks",
         json_schema_extra=LOCAL,
     )
     deterministic: bool = Field(
