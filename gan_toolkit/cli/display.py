@@ -153,6 +153,10 @@ def _figures(row: Row) -> str:
         if f"accuracy.{side}" in row
     ]
     speed = f"{row['images_per_second'] / 1000:.2f} kimg/s"
-    scores = [f"{n.removeprefix('score.')} {v:.4g}" for n, v in row.items() if "score." in n]
+    scores = [
+        f"{name.removeprefix('score.')} {value:.4g}"
+        for name, value in row.items()
+        if name.startswith("score.")
+    ]
     told = f"D is right on {' and '.join(accuracy)}" if accuracy else ""
     return "  ".join(filter(None, [speed, *losses, told, *scores]))

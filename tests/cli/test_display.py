@@ -55,6 +55,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan_toolkit.cli.display.PATIENCE_SECONDS", 0.0)
 
 
+def test_scores_are_told_once_and_a_term_of_that_name_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = Display()
+    display.row({**ROW, "discriminator.score.real": 0.25, "score.fd-digits": 22.61})
+    told = capsys.readouterr().err
+    assert "fd-digits 22.61" in told
+    assert "D real 0.250" in told
+    assert "score" not in told
+
+
 @pytest.mark.usefixtures("impatient")
 def test_plain_lines_hold_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
     shown(Display())
