@@ -116,6 +116,12 @@ class Stored(NamedTuple):
     """As safetensors writes it: `F32`."""
 
 
+def describe(path: Path) -> Description:
+    """Return what a weights file says of itself; no tensor is read. Raises `BundleError`."""
+    with _opened(path) as (_, description):
+        return description
+
+
 def read(path: Path) -> tuple[Description, dict[str, Tensor], str]:
     """Return description, tensors and SHA-256 of a weights file. Raises `BundleError`."""
     with _opened(path) as (file, description):

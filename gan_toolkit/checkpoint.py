@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from gan_toolkit.errors import CheckpointError, RunError
-from gan_toolkit.files import new_folder, write_tensors
+from gan_toolkit.files import new_folder, sha256_of, write_tensors
 from gan_toolkit.state import Tensors
 
 FORMAT = 1
@@ -56,7 +56,7 @@ def save(folder: Path, tensors: Tensors, manifest: Manifest) -> Path:
     with new_folder(path) as temporary:
         target = temporary / TENSORS
         write_tensors(target, tensors)
-        body = {**manifest, "format": FORMAT, "sha256": _sha256(target)}
+        body = {**manifest, "format": FORMAT, "sha256": sha256_of(target)}
         (temporary / MANIFEST).write_text(_render(body), encoding="utf-8")
     return path
 
@@ -66,7 +66,7 @@ def read(path: Path) -> Checkpoint:
     manifest = _manifest(path)
     target = path / TENSORS
     try:
-        if _sha256(target) != manifest["sha256"]:
+        if sha256_of(target) != manifest["sha256"]:
             raise CheckpointError(f"{TENSORS} does not match its checksum")
         tensors = load_file(target)
     except FileNotFoundError as error:
@@ -146,11 +146,6 @@ def _manifest(path: Path) -> Manifest:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{MANIFEST} is damaged ({type(error).__name__})") from error
     return body
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _render(body: Manifest) -> str:

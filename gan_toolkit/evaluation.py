@@ -61,11 +61,14 @@ def evaluate(
     options = real_data(data, judged.trained_on, catalogue, note)
     exam = examined(judged, options, catalogue, n=n, seed=seed, via=via, progress=progress)
     chosen = fitting(metrics, extractor, exam, note)
-    taken = [[score for metric in chosen for score in metric.scores(exam)]]
-    for other in range(seed + 1, seed + seeds):
-        exam = sat(exam, Judged.of(model, n, other), other)
-        taken.append([score for metric in chosen for score in metric.scores(exam)])
+    others = (sat(exam, Judged.of(model, n, k), k) for k in range(seed + 1, seed + seeds))
+    taken = [scored(chosen, each) for each in (exam, *others)]
     return taken[0] if seeds == 1 else [_over_seeds(each) for each in zip(*taken, strict=True)]
+
+
+def scored(metrics: Iterable[Metric], exam: Exam) -> list[Score]:
+    """Return what metrics give an exam, one after another."""
+    return [score for metric in metrics for score in metric.scores(exam)]
 
 
 def _over_seeds(scores: Sequence[Score]) -> Score:

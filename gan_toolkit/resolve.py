@@ -226,7 +226,7 @@ def _lay(values: Values, changes: Mapping[str, object], problems: list[str]) -> 
         for key in LENGTHS:
             values.pop(key, None)
     for key, value in changes.items():
-        _put(values, key, value, problems)
+        put(values, key, value, problems)
 
 
 def _assigned(sets: Sequence[str], problems: list[str]) -> Values:
@@ -243,7 +243,8 @@ def _assigned(sets: Sequence[str], problems: list[str]) -> Values:
     return assigned
 
 
-def _put(values: Values, key: str, value: object, problems: list[str]) -> None:
+def put(values: Values, key: str, value: object, problems: list[str]) -> None:
+    """Set a dotted key in nested values; a problem is added where a table is something else."""
     *path, last = key.split(".")
     table = values
     for step in path:

@@ -23,6 +23,8 @@ from gan_toolkit.state import Tensors
 
 RECIPE, IDENTITY, METRICS, SCORES = "recipe.toml", "run.json", "metrics.jsonl", "scores.jsonl"
 CHECKPOINTS, SAMPLES, TRACES, PLOTS, BEST = "checkpoints", "samples", "traces", "plots", "best"
+BEST_SCORE = "score.json"
+"""Beside the weights in `best`: the score that they were chosen by, and its step."""
 TIMES = ("seconds", "images_per_second")
 """Fields of a metrics row that depend on the clock; all others are the same on every replay."""
 

@@ -67,6 +67,11 @@ class Score(Options):
     parts: dict[str, float] = Field({}, description="the number of each part: class, mode")
     receipt: Receipt = Field(description="where it comes from")
 
+    @property
+    def rank(self) -> float:
+        """What scores of one name are sorted by: the best has the lowest."""
+        return -self.value if self.better == "higher" else self.value
+
 
 class Seen(NamedTuple):
     """What an extractor makes of samples."""
@@ -286,7 +291,7 @@ class Exam:
     asked: bool = False
     """Whether `label` of the model's samples is the class that was asked for."""
     device: torch.device = torch.device("cpu")  # noqa: RUF009  # a plain value
-    _eyes: dict[str, Eye] = field(init=False, default_factory=dict)
+    _eyes: dict[str, Eye] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -315,10 +320,6 @@ class Exam:
             f"No installed extractor was made for '{self.spec.name}'; name one with --extractor. "
             "`gantk list extractor` shows them."
         )
-
-    def share_eyes(self, other: Exam) -> None:
-        """Look with the extractors that another exam has opened."""
-        self._eyes = other._eyes
 
     def signed(self, eye: Eye | None = None, notes: Iterable[str] = ()) -> Receipt:
         """Return the receipt of a score that was taken with an extractor, or without one."""

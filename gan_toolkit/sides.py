@@ -143,16 +143,16 @@ def examined(
 
 
 def sat(exam: Exam, judged: Judged, seed: int) -> Exam:
-    """Return the same exam with other samples in it; what is known of the real side is kept."""
-    fake = Side("samples", judged.spec, exam.receipt.n, judged.read, exam.fake.size)
-    fake.progress = exam.fake.progress
-    other = dataclasses.replace(
+    """Return the same exam with other samples in it.
+
+    What is known of the real side is kept, and so are the extractors that were opened.
+    """
+    old = exam.fake
+    return dataclasses.replace(
         exam,
-        fake=fake,
+        fake=Side(old.name, judged.spec, old.n, judged.read, old.size, progress=old.progress),
         receipt=exam.receipt.model_copy(update={"model": judged.sha256, "seed": seed}),
     )
-    other.share_eyes(exam)
-    return other
 
 
 def _floor(

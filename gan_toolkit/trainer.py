@@ -219,7 +219,7 @@ class Trainer:
 
     def _enough(self, run: Run, scores: Mapping[str, float]) -> str:
         """Return why the run stops here by its own rules, or nothing."""
-        if scores and self._watch is not None and (reason := self._watch.over(run)):
+        if scores and self._watch is not None and (reason := self._watch.over):
             return f"{reason}. To go on all the same, resume it with `--set evaluation.patience=0`"
         if found := self._doctor.stops:
             return (

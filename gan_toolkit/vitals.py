@@ -146,7 +146,7 @@ class Vitals:
     def _course(self, fake: Tensor, reference: Reference) -> Signs:
         """Return what the fakes tell beside those of the rows before."""
         counts = self._past.get("counts", torch.zeros(len(reference.shares), dtype=torch.float64))
-        counts = MEMORY * counts + (1 - MEMORY) * reference.shares_of(fake)
+        counts = MEMORY * counts + (1 - MEMORY) * _shares(fake, reference.centres)
         lost = counts / counts.sum() < RARE * reference.shares
         centre = fake.mean(0)
         chance = fake.var(0).sum() / len(fake)  # of the mean's squared distance from the true one
@@ -201,10 +201,6 @@ class Reference:
             telling=telling,
         )
 
-    def shares_of(self, samples: Tensor) -> Tensor:
-        """Return which share of samples [m, d] is in each cluster: [clusters]."""
-        return _shares(samples, self.centres)
-
     def obeyed(self, samples: Tensor, labels: Tensor) -> float:
         """Return the share of samples [m, d] that are nearest to the mean of their class."""
         assert self.classes is not None
@@ -220,7 +216,8 @@ def small(samples: Tensor) -> Tensor:
 
 
 def _flat(rows: Tensor) -> Tensor:
-    return rows[:AT_A_LOOK].reshape(len(rows[:AT_A_LOOK]), -1)
+    seen = rows[:AT_A_LOOK]
+    return seen.reshape(len(seen), -1)
 
 
 def _verdicts(kept: Mapping[str, Tensor]) -> Signs:
@@ -298,5 +295,6 @@ def _clusters(samples: Tensor, seed: int) -> Tensor:
 
 
 def _shares(samples: Tensor, centres: Tensor) -> Tensor:
+    """Return which share of samples [m, d] is in each cluster: [clusters]."""
     nearest = torch.cdist(samples, centres).argmin(1)
     return torch.bincount(nearest, minlength=len(centres)).double() / len(samples)

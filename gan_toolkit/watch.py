@@ -19,10 +19,11 @@ from torch import nn
 from gan_toolkit import bundle
 from gan_toolkit.description import Description
 from gan_toolkit.errors import UsageError, did_you_mean
-from gan_toolkit.evaluation import fitting
+from gan_toolkit.evaluation import fitting, scored
 from gan_toolkit.files import replaced
 from gan_toolkit.generator import Generator
 from gan_toolkit.recipe import Recipe
+from gan_toolkit.run import BEST_SCORE, Evaluations, Row, Run
 from gan_toolkit.scoring import Exam, Metric, Score
 from gan_toolkit.sides import Judged, examined, sat
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from gan_toolkit.catalogue import Catalogue
     from gan_toolkit.observer import Observer
-    from gan_toolkit.run import Evaluations, Run
 
 CANDIDATE = ".candidate"
 
@@ -46,6 +46,8 @@ class Watch:
         self._observer = observer
         self._exam: Exam | None = None
         self._metrics: list[Metric] = []
+        self._done: Evaluations = []
+        self._best: Row = {}
 
     def due(self, step: int, *, ended: bool) -> bool:
         """Return whether a step is followed by an evaluation."""
@@ -65,7 +67,8 @@ class Watch:
         They are scored from the file that they are written to: `gantk evaluate RUN/best` gives the
         same digits.
         """
-        if any(evaluation["step"] == step for evaluation in run.evaluations()):
+        done = run.evaluations()
+        if any(evaluation["step"] == step for evaluation in done):
             return {}  # a run that is resumed at step 0 has been here
         folder = run.path / CANDIDATE
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,23 +77,22 @@ class Watch:
         bundle.write_weights(weights, networks, about)
         bundle.write_config(config, about)
         scores = self._scores(Generator(weights, self._catalogue).to(device))
-        run.append_evaluation({"step": step, "scores": [score.plain() for score in scores]})
         mark = self._mark(scores)
-        best = best_of(run.evaluations(), mark)
-        if best["step"] == step:
-            keep(folder, run.best, best)
+        evaluation = {"step": step, "scores": [score.plain() for score in scores]}
+        run.append_evaluation(evaluation)
+        self._done = [*done, evaluation]
+        self._best = best_of(self._done, mark)
+        if self._best["step"] == step:
+            keep(folder, run.best, self._best)
         shutil.rmtree(folder)
         return {score.name: score.value for score in scores}
 
-    def over(self, run: Run) -> str:
-        """Return why the run need not go on, or nothing: too many evaluations without a better."""
-        patience, done = self._plan.patience, run.evaluations()
-        if not patience or len(done) <= patience:
-            return ""
-        scores = [Score.model_validate(score) for score in done[-1]["scores"]]
-        best = best_of(done, self._mark(scores))
-        since = sum(evaluation["step"] > best["step"] for evaluation in done)
-        if since < patience:
+    @property
+    def over(self) -> str:
+        """Why the run need not go on, or nothing: too many evaluations without a better one."""
+        best = self._best
+        since = sum(evaluation["step"] > best["step"] for evaluation in self._done)
+        if not self._plan.patience or since < self._plan.patience:
             return ""
         return (
             f"{best['name']} was no better than the {best['value']:.4g} of step {best['step']} in "
@@ -100,7 +102,9 @@ class Watch:
     def _scores(self, model: Generator) -> list[Score]:
         plan, seed = self._plan, 0
         judged = Judged.of(model, plan.n, seed)
-        if self._exam is None:
+        if self._exam is not None:
+            self._exam = sat(self._exam, judged, seed)
+        else:
             self._exam = examined(
                 judged,
                 self._recipe.data,
@@ -111,8 +115,7 @@ class Watch:
                 progress=self._observer.progress,
             )
             self._metrics = self._chosen(self._exam)
-        exam = self._exam = sat(self._exam, judged, seed)
-        return [score for metric in self._metrics for score in metric.scores(exam)]
+        return scored(self._metrics, self._exam)
 
     def _chosen(self, exam: Exam) -> list[Metric]:
         """Return the metrics that were asked for, or the first that fits and is watched."""
@@ -142,23 +145,25 @@ class Watch:
         )
 
 
-def best_of(done: Evaluations, mark: Score) -> dict[str, object]:
-    """Return the best of evaluations, the earliest of equals, as `name`, `value` and `step`."""
-    marked = [
-        (score["value"], evaluation["step"])
+def best_of(done: Evaluations, mark: Score) -> Row:
+    """Return the best of evaluations, the earliest of equals, as `name`, `value` and `step`.
+
+    Those of other numbers of samples than `mark`'s are passed over.
+    """
+    marked = (
+        (Score.model_validate(plain), evaluation["step"])
         for evaluation in done
-        for score in evaluation["scores"]
-        if score["name"] == mark.name and score["receipt"]["n"] == mark.receipt.n
-    ]
-    sign = 1 if mark.better == "lower" else -1
-    value, step = min(marked, key=lambda pair: (sign * pair[0], pair[1]))
-    return {"name": mark.name, "value": value, "step": step}
+        for plain in evaluation["scores"]
+        if plain["name"] == mark.name and plain["receipt"]["n"] == mark.receipt.n
+    )
+    best, step = min(marked, key=lambda pair: (pair[0].rank, pair[1]))
+    return {"name": best.name, "value": best.value, "step": step}
 
 
-def keep(candidate: Path, best: Path, told: Mapping[str, object]) -> None:
+def keep(candidate: Path, best: Path, told: Row) -> None:
     """Make a candidate the best; what was best before stays whole until it is replaced."""
     best.mkdir(exist_ok=True)
     for file in (bundle.RUN_WEIGHTS, bundle.CONFIG):
         (candidate / file).replace(best / file)
-    with replaced(best / "score.json") as temporary:
+    with replaced(best / BEST_SCORE) as temporary:
         temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +69,9 @@ def _print(found: Comparison) -> None:
 
 
 def _spelled(value: object) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    from gan_toolkit.report.page import toml
+
+    return "" if value is None else toml(value)
 
 
 def _shown(value: float | None) -> str:

@@ -17,8 +17,9 @@ from gan_toolkit.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from gan_toolkit.catalogue import Catalogue
     from gan_toolkit.doctor import Finding
-    from gan_toolkit.run import Row, Run
+    from gan_toolkit.run import Row
 
 
 def doctor(
@@ -34,40 +35,46 @@ def doctor(
     Exit code 1 when something is broken.
     """
     known = catalogue(plugin or ())
-    if run is None:
-        from gan_toolkit.doctor.installation import look_around
-
-        facts = look_around(known)
-        if as_json:
-            print_json([fact.plain() for fact in facts])
-        else:
-            rows = [("ok" if fact.fine else "broken", fact.name, fact.value) for fact in facts]
-            print_table(("", "what", "found"), rows)
-            for fact in facts:
-                if not fact.fine:
-                    print(printable(f"\n{fact.name}: {fact.advice}"))
-        if not all(fact.fine for fact in facts):
-            raise typer.Exit(1)
-        return
-    from gan_toolkit.doctor import examine
-    from gan_toolkit.run import find_run
-
-    found_run = find_run(run)
-    findings = examine(found_run, known)
-    if as_json:
-        print_json({"run": str(run), "findings": [finding.plain() for finding in findings]})
-    else:
-        _tell(found_run, findings)
-    if any(finding.severity == "broken" and finding.until is None for finding in findings):
+    if not (_installation(known, as_json) if run is None else _run(run, known, as_json)):
         raise typer.Exit(1)
 
 
-def _tell(run: Run, findings: list[Finding]) -> None:
-    from gan_toolkit.doctor import consulted
+def _installation(known: Catalogue, as_json: bool) -> bool:
+    """Tell what the installation can do; return whether all of it is fine."""
+    from gan_toolkit.doctor.installation import look_around
 
-    rows = run.rows()
-    step, length = rows[-1]["step"] if rows else 0, run.recipe().get("steps")
-    print(printable(f"{run.path}: step {step} of {length}, {len(rows)} rows read"))
+    facts = look_around(known)
+    wrong = [fact for fact in facts if not fact.fine]
+    if as_json:
+        print_json([fact.plain() for fact in facts])
+        return not wrong
+    rows = [("ok" if fact.fine else "broken", fact.name, fact.value) for fact in facts]
+    print_table(("", "what", "found"), rows)
+    for fact in wrong:
+        print(printable(f"\n{fact.name}: {fact.advice}"))
+    return not wrong
+
+
+def _run(path: Path, known: Catalogue, as_json: bool) -> bool:
+    """Tell what is the matter with a run; return whether nothing is broken now."""
+    from gan_toolkit.doctor import Doctor, examine
+    from gan_toolkit.run import find_run
+
+    run = find_run(path)
+    rows, recipe = run.rows(), run.recipe()
+    doctor = Doctor(recipe, rows)
+    findings = examine(run, known, doctor)
+    if as_json:
+        print_json({"run": str(path), "findings": [finding.plain() for finding in findings]})
+    else:
+        step = rows[-1]["step"] if rows else 0
+        print(printable(f"{path}: step {step} of {recipe.get('steps')}, {len(rows)} rows read"))
+        _tell(findings, early=not doctor.ready)
+        _signs(rows)
+    return not any(each.severity == "broken" for each in doctor.findings)
+
+
+def _tell(findings: list[Finding], *, early: bool) -> None:
     lasting = [finding for finding in findings if finding.until is None]
     for finding in lasting:
         print(printable(f"\n{finding.severity}: {finding.name}, since step {finding.since}"))
@@ -76,12 +83,11 @@ def _tell(run: Run, findings: list[Finding]) -> None:
         for advice in finding.advice:
             print(printable(f"    {advice}"))
     if not lasting:
-        fine, early = "normal: nothing is the matter", "It is too early to say anything."
-        print(f"\n{fine if consulted(run).ready else early}")
+        fine = "normal: nothing is the matter"
+        print(f"\n{'It is too early to say anything.' if early else fine}")
     for finding in findings:
         if finding.until is not None:
             print(f"\nover: {finding.name}, from step {finding.since} to {finding.until}")
-    _signs(rows)
 
 
 def _signs(rows: list[Row]) -> None:

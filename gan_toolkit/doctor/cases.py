@@ -1,7 +1,7 @@
 """What can be the matter with a run: how each thing is seen, what it means, what to try.
 
 A limit lies between what healthy runs and runs made to fail showed on the seeds it was found on;
-`nox -s doctor` measures all of them on others.
+`nox -s soak -- doctor` measures all of them on others.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import get_args
 
 from gan_toolkit.doctor.cases import CASES, Case
@@ -19,13 +19,14 @@ SURE = 2
 class Doctor:
     """Findings of one run, kept up to date with its rows."""
 
-    def __init__(self, recipe: Recipe | Values) -> None:
+    def __init__(self, recipe: Recipe | Values, rows: Iterable[Row] = ()) -> None:
         values = recipe.values() if isinstance(recipe, Recipe) else recipe
         self._chart = Chart(values)
         self._stop_on = set(values.get("stop_on", ()))
         self._streak: dict[str, int] = {}
         self.history: list[Finding] = []
         """Everything found so far, in order, over or not."""
+        self.read(rows)
 
     @property
     def ready(self) -> bool:
@@ -34,7 +35,7 @@ class Doctor:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is so now, the gravest first."""
+        """What is so now, in the order in which it was found."""
         return [finding for finding in self.history if finding.until is None]
 
     @property
@@ -96,10 +97,3 @@ def misnamed(stop_on: Iterable[str]) -> list[str]:
         for asked in stop_on
         if asked not in names
     ]
-
-
-def diagnose(rows: Sequence[Row], recipe: Values) -> list[Finding]:
-    """Return what is so with a run after these rows, the gravest first."""
-    doctor = Doctor(recipe)
-    doctor.read(rows)
-    return doctor.findings

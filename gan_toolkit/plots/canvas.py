@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_toolkit.files import replaced
 from gan_toolkit.pictures import BLUE, GREY
-
-Item = TypeVar("Item")
 
 
 def css(colour: tuple[int, int, int]) -> str:
@@ -43,10 +39,3 @@ def save(sheet: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     with replaced(path) as temporary:
         sheet.savefig(temporary, format="png", metadata={"Software": "gan-toolkit"})
-
-
-def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """Return at most so many items, evenly spread, the first and the last among them."""
-    if len(items) <= most:
-        return list(items)
-    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

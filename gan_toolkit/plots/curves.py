@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from gan_toolkit.figures import Points, objectives
 from gan_toolkit.plots.canvas import figure, save
-from gan_toolkit.run import Row, Run
+from gan_toolkit.run import Run
 
 WINDOW = 50
 """A curve is smoothed over this share of its rows: one in so many."""
@@ -43,20 +43,7 @@ def draw_losses(run: Run, path: Path) -> bool:
     return True
 
 
-def objectives(rows: list[Row]) -> dict[str, list[tuple[int, float]]]:
-    """Return (step, sum of an update's parts) by update, from the figures `update.term.part`."""
-    found: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row in rows:
-        sums: defaultdict[str, float] = defaultdict(float)
-        for name, value in row.items():
-            if name.count(".") == 2:
-                sums[name.partition(".")[0]] += value
-        for update, total in sums.items():
-            found[update].append((row["step"], total))
-    return dict(found)
-
-
-def _curves(axes: Axes, curves: dict[str, list[tuple[int, float]]]) -> None:
+def _curves(axes: Axes, curves: dict[str, Points]) -> None:
     for place, (name, points) in enumerate(curves.items()):
         steps, values = np.array(points, dtype=float).T
         colour = f"C{place}"

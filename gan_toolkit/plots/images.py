@@ -15,8 +15,9 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Checkpoint
 from gan_toolkit.data import LABEL, SAMPLE, DataSpec
 from gan_toolkit.feed import architecture_scalars
+from gan_toolkit.figures import spread
 from gan_toolkit.pictures import CHANNELS, to_images
-from gan_toolkit.plots.canvas import panels, save, spread
+from gan_toolkit.plots.canvas import panels, save
 from gan_toolkit.run import CHECKPOINTS, Run
 from gan_toolkit.sampling import at_rest, first_rows, seeded
 
@@ -42,7 +43,7 @@ def draw_estimates(run: Run, path: Path, catalogue: Catalogue) -> bool:
     The estimate is 1 / (1 + e^-logit): a probability for the cross-entropy losses, and elsewhere
     D's score on the same scale.
     """
-    about, _, _ = bundle.read(bundle.locate(run.path))
+    about = bundle.describe(bundle.locate(run.path))
     field = about.data.sample
     if len(field.shape) != 3 or field.shape[0] not in CHANNELS or field.low is None:
         return False

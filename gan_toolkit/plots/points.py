@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from gan_toolkit.animation import MOST_FRAMES, write_frames
-from gan_toolkit.plots.canvas import DARK_FAKE, DARK_REAL, FAKE, REAL, figure, panels, save, spread
+from gan_toolkit.figures import spread
+from gan_toolkit.plots.canvas import DARK_FAKE, DARK_REAL, FAKE, REAL, figure, panels, save
 from gan_toolkit.run import Run, step_of
 from gan_toolkit.state import Tensors
 from gan_toolkit.trace import read_trace

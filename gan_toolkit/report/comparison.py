@@ -11,20 +11,19 @@ from typing import NamedTuple
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import UsageError
+from gan_toolkit.figures import Points, number, objectives
 from gan_toolkit.recipe import Values, flat
 from gan_toolkit.report.curves import (
     COLOURS,
     SCORES,
     Chart,
     Curve,
-    Points,
     about,
     by_key,
-    objectives,
     order,
     title_of,
 )
-from gan_toolkit.report.facts import Facts, number
+from gan_toolkit.report.facts import Facts
 from gan_toolkit.report.frames import BUDGET, frames_of
 from gan_toolkit.report.page import lasted
 from gan_toolkit.report.scores import Course, courses, unlike
@@ -197,7 +196,7 @@ class Comparison:
 def _curves(facts: Facts) -> dict[str, Points]:
     """Return a run's curves by key, its objectives and scores first."""
     keys = by_key(facts.rows)
-    sums = {f"{OBJECTIVE}.{update}": points for update, points in objectives(keys).items()}
+    sums = {f"{OBJECTIVE}.{update}": points for update, points in objectives(facts.rows).items()}
     scores = {
         course.name: [(each.step, each.score.value) for each in course.taken]
         for course in courses(facts.scores)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from math import isfinite
 from typing import Any, NamedTuple
 
-from gan_toolkit.report.facts import number
+from gan_toolkit.figures import Points, number, objectives
 from gan_toolkit.run import Row
 from gan_toolkit.vitals import MEANINGS
 
@@ -35,7 +34,6 @@ ABOUT = {
 }
 PARTS = "What this update's objective is the sum of."
 
-Points = list[tuple[int, float]]
 Plain = dict[str, Any]
 """Values for JSON. Any: it nests."""
 
@@ -82,23 +80,10 @@ def by_key(rows: Iterable[Row]) -> dict[str, Points]:
     return dict(found)
 
 
-def objectives(keys: Mapping[str, Points]) -> dict[str, Points]:
-    """Return what each update minimises over the steps: the sum of its `update.term.part`."""
-    sums: defaultdict[str, defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for key, points in keys.items():
-        if key.count(".") == 2:
-            for step, value in points:
-                sums[key.partition(".")[0]][step] += value
-    return {
-        update: [(step, total) for step, total in sorted(totals.items()) if isfinite(total)]
-        for update, totals in sums.items()
-    }
-
-
-def charts(rows: Iterable[Row]) -> list[Chart]:
+def charts(rows: Sequence[Row]) -> list[Chart]:
     """Return the charts of a run: what is known first, then whatever else its rows hold."""
     keys = by_key(rows)
-    groups: dict[str, dict[str, Points]] = {"objective": objectives(keys)}
+    groups: dict[str, dict[str, Points]] = {"objective": objectives(rows)}
     for key, points in keys.items():
         prefix, _, rest = key.partition(".")
         alone = prefix == APART or not rest

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
@@ -15,14 +15,14 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import manifests
 from gan_toolkit.data import DataSpec
 from gan_toolkit.description import parse
-from gan_toolkit.doctor import Finding
+from gan_toolkit.doctor import Finding, Severity
 from gan_toolkit.errors import GantkError
+from gan_toolkit.figures import number
 from gan_toolkit.recipe import Values
-from gan_toolkit.run import CHECKPOINTS, Row, Run
+from gan_toolkit.run import BEST_SCORE, CHECKPOINTS, Row, Run
 from gan_toolkit.scoring import Score
 
-BEST_SCORE = "score.json"
-SEVERITIES = ("broken", "worrying", "normal")
+SEVERITIES = get_args(Severity)[::-1]
 """Of findings, the gravest first."""
 SIGN = "vital."
 NO_SIGNS = "the run's metrics hold no vital signs."
@@ -165,17 +165,6 @@ class Facts:
         """Return the registry name of the component at a place of the recipe."""
         table = self.recipe.get(part)
         return str(table.get("name", "")) if isinstance(table, Mapping) else ""
-
-
-def number(value: object) -> float | None:
-    """Return a finite number as float, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if abs(found) < float("inf") else None
 
 
 def whole(value: object) -> int:

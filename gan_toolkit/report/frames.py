@@ -13,7 +13,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from gan_toolkit.data import Progress, silent
-from gan_toolkit.plots.canvas import spread
+from gan_toolkit.figures import spread
 from gan_toolkit.run import Run
 
 MOST_FRAMES = 60

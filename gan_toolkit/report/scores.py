@@ -35,11 +35,9 @@ class Course(NamedTuple):
     @property
     def best(self) -> Taken | None:
         """The best, the earliest of equals; none when no direction is better."""
-        better: str = self.last.score.better
-        if better == "none":
+        if self.last.score.better == "none":
             return None
-        sign = -1 if better == "lower" else 1
-        return max(self.taken, key=lambda each: (sign * each.score.value, -each.step))
+        return min(self.taken, key=lambda each: (each.score.rank, each.step))
 
 
 def courses(taken: Iterable[Taken]) -> list[Course]:

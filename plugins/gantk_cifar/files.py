@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from gan_toolkit.data import Progress
 from gan_toolkit.download import Remote, fetch, reachable
 from gan_toolkit.errors import DataError
+from gan_toolkit.files import sha256_of
 from gan_toolkit.places import cache_folder, data_folder
 
 BINARY = "cifar-10-binary.tar.gz"
@@ -108,8 +108,7 @@ def _problem(archive: Archive, digest: str) -> str:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}.") from error
 

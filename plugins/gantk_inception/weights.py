@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 
 from gan_toolkit.download import Remote, fetch
 from gan_toolkit.errors import DataError
+from gan_toolkit.files import sha256_of
 from gan_toolkit.places import cache_folder, data_folder
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -53,7 +53,6 @@ def obtain() -> Path:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}. Move it away.") from error

@@ -30,6 +30,11 @@ def chosen(of: int, n: int) -> Tensor:
     return torch.randperm(of, generator=stream(0, "chosen", of))[:n].sort().values
 
 
+def within(places: Tensor, first: int, count: int) -> Tensor:
+    """Return which of the `count` rows of a chunk that begins at row `first` are in `places`."""
+    return places[(places >= first) & (places < first + count)] - first
+
+
 def features(side: Side, eye: Eye, n: int, seed: int) -> Tensor:
     """Return the features of `n` samples of a side, [n, d], in the random order of `seed`."""
     places = chosen(side.n, n)
@@ -37,8 +42,7 @@ def features(side: Side, eye: Eye, n: int, seed: int) -> Tensor:
     def picked(chunks: Iterable[Seen]) -> dict[str, Tensor]:
         found, first = [], 0
         for seen in chunks:
-            inside = (places >= first) & (places < first + len(seen.features))
-            found.append(seen.features[places[inside] - first])
+            found.append(seen.features[within(places, first, len(seen.features))])
             first += len(seen.features)
         return {"rows": torch.cat(found).float()}
 

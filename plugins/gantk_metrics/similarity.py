@@ -11,7 +11,7 @@ from torch.nn import functional
 from gan_toolkit.data import LABEL, SAMPLE
 from gan_toolkit.scoring import Exam, Metric, Score, Side
 from gan_toolkit.streams import stream
-from gantk_metrics.rows import chosen
+from gantk_metrics.rows import chosen, within
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales, finest first (Wang et al. 2003, section 4)."""
@@ -118,7 +118,7 @@ def _chosen(side: Side, *, by_class: bool) -> tuple[Tensor, Tensor]:
     places = chosen(side.n, n)
     images, labels, first = [], [], 0
     for batch in side.chunks():
-        rows = places[(places >= first) & (places < first + len(batch[SAMPLE]))] - first
+        rows = within(places, first, len(batch[SAMPLE]))
         images.append(batch[SAMPLE][rows])
         known = batch.get(LABEL) if by_class else None
         labels.append(torch.zeros(len(rows), dtype=torch.int64) if known is None else known[rows])

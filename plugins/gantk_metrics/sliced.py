@@ -9,7 +9,7 @@ from torch.nn import functional
 from gan_toolkit.data import SAMPLE
 from gan_toolkit.scoring import Exam, Metric, Score, Side
 from gan_toolkit.streams import stream
-from gantk_metrics.rows import chosen
+from gantk_metrics.rows import chosen, within
 
 PATCH = 7
 """Side of a patch in pixels."""
@@ -71,7 +71,7 @@ def patches(side: Side, n: int, seed: int) -> dict[int, Tensor]:
     places = chosen(side.n, n)
     first = 0
     for batch in side.chunks():
-        rows = places[(places >= first) & (places < first + len(batch[SAMPLE]))] - first
+        rows = within(places, first, len(batch[SAMPLE]))
         for level, maps in pyramid(batch[SAMPLE][rows]).items():
             dice = stream(seed, "swd patches", side.name, level, first)
             taken.setdefault(level, []).append(cut(maps, dice))

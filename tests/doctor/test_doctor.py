@@ -12,7 +12,7 @@ import torch
 
 import gan_toolkit
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.doctor import Doctor, Finding, consulted, diagnose, examine, misnamed
+from gan_toolkit.doctor import Doctor, Finding, consulted, examine, misnamed
 from gan_toolkit.doctor.cases import CASES
 from gan_toolkit.doctor.chart import GRACE
 from gan_toolkit.errors import Diverged, RecipeError
@@ -67,6 +67,11 @@ def rows(changes: Row, *, steps: int = 4000, first: int = 50) -> Iterator[Row]:
     """Yield healthy rows with changes, every 50 steps."""
     for step in range(first, first + steps, 50):
         yield {"step": step, **HEALTHY, **changes}
+
+
+def diagnose(read: list[Row], recipe: dict[str, Any]) -> list[Finding]:
+    """Return what is so after these rows."""
+    return Doctor(recipe, read).findings
 
 
 def names(found: list[Finding]) -> set[str]:
@@ -242,7 +247,11 @@ def test_a_run_is_told_of_live_what_is_found_in_its_folder_later(tmp_path: Path)
     run = gan_toolkit.train(
         arch="mlp", data=data, settings=settings, out=tmp_path / "run", observer=Ears()
     )
-    assert names(heard) == {finding.name for finding in examine(run)} >= {"stalled"}
+    assert (
+        names(heard)
+        == {finding.name for finding in examine(run, Catalogue.discover())}
+        >= {"stalled"}
+    )
 
 
 def test_a_row_with_vital_signs_has_the_gradients_too(train: Train) -> None:
@@ -256,13 +265,13 @@ def test_a_row_with_vital_signs_has_the_gradients_too(train: Train) -> None:
 def test_nan_is_found_in_the_folder_afterwards(train: Train, tmp_path: Path) -> None:
     with pytest.raises(Diverged):
         train(**{"updates.generator.optimiser": {"name": "sgd", "lr": 1e30}})
-    (found,) = examine(Run(tmp_path / "run"))
+    (found,) = examine(Run(tmp_path / "run"), Catalogue.discover())
     assert found.name == "nan"
 
 
 def test_installed_parts_that_help_are_offered_where_they_fit(train: Train, tmp_path: Path) -> None:
     run = train(steps=1500, terms={"adversarial": {"name": "non-saturating"}})
-    found = {finding.name: finding for finding in examine(run)}
+    found = {finding.name: finding for finding in examine(run, Catalogue.discover())}
     helping = {
         component.name
         for component, _ in Catalogue.discover().components("penalty")

@@ -14,10 +14,9 @@ from gan_toolkit import checkpoint
 from gan_toolkit.bundle import architecture_of, read
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import FieldSpec
+from gan_toolkit.figures import objectives, spread
 from gan_toolkit.pictures import picture
 from gan_toolkit.plots import plot_run
-from gan_toolkit.plots.canvas import spread
-from gan_toolkit.plots.curves import objectives
 from gan_toolkit.plots.images import SHOWN, _judged
 from gan_toolkit.run import Run
 from gan_toolkit.trace import read_trace

@@ -192,18 +192,23 @@ def test_an_extractor_looks_once_for_all_metrics(
     assert sum(looks) == 2100 + 4000 + 2100  # samples, real, held out
 
 
-def test_real_statistics_come_from_the_cache_and_a_damaged_one_is_made_again(
-    means: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    looked_at: list[str] = []
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each side that an extractor looks at."""
+    names: list[str] = []
     look = Side.seen
 
     def noted(self: Side, eye: scoring.Eye) -> Iterator[Seen]:
-        looked_at.append(self.name)
+        names.append(self.name)
         return look(self, eye)
 
     monkeypatch.setattr(Side, "seen", noted)
+    return names
 
+
+def test_real_statistics_come_from_the_cache_and_a_damaged_one_is_made_again(
+    means: Path, tmp_path: Path, looked_at: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     def scored() -> list[Score]:
         looked_at.clear()
         return evaluate(images(2100, "f"), Parted(), metrics=["fd"], n=2100, plugins=[means])
@@ -220,17 +225,8 @@ def test_real_statistics_come_from_the_cache_and_a_damaged_one_is_made_again(
 
 
 def test_features_of_real_samples_that_are_compared_in_pairs_come_from_the_cache(
-    means: Path, monkeypatch: pytest.MonkeyPatch
+    means: Path, looked_at: list[str]
 ) -> None:
-    looked_at: list[str] = []
-    look = Side.seen
-
-    def noted(self: Side, eye: scoring.Eye) -> Iterator[Seen]:
-        looked_at.append(self.name)
-        return look(self, eye)
-
-    monkeypatch.setattr(Side, "seen", noted)
-
     def scored(seed: int) -> list[Score]:
         looked_at.clear()
         return evaluate(
