@@ -88,6 +88,7 @@ class Plain:
         again: bool = True,
     ) -> None:
         self.G, self.D, self.z, self.again = G, D, z, again
+        self.device = next(G.parameters()).device
         self.batches = iter(batches)
         self.of_g, self.of_d = optimiser(G.parameters()), optimiser(D.parameters())
         self.criterion = nn.BCEWithLogitsLoss()
@@ -95,18 +96,19 @@ class Plain:
     def run(self, steps: int) -> None:
         """Make steps."""
         for _ in range(steps):
-            real = next(self.batches)
+            real = next(self.batches).to(self.device)
             count = len(real)
+            ones = torch.ones(count, 1, device=self.device)
             self.of_d.zero_grad()
-            loss_real = self.criterion(self.D(real), torch.ones(count, 1))
+            loss_real = self.criterion(self.D(real), ones)
             loss_real.backward()
-            fake = self.G(self.z(count))
-            loss_fake = self.criterion(self.D(fake.detach()), torch.zeros(count, 1))
+            fake = self.G(self.z(count).to(self.device))
+            loss_fake = self.criterion(self.D(fake.detach()), torch.zeros_like(ones))
             loss_fake.backward()
             self.of_d.step()
             self.of_g.zero_grad()
-            fake = fake if self.again else self.G(self.z(count))
-            loss_g = self.criterion(self.D(fake), torch.ones(count, 1))
+            fake = fake if self.again else self.G(self.z(count).to(self.device))
+            loss_g = self.criterion(self.D(fake), ones)
             loss_g.backward()
             self.of_g.step()
             _ = loss_real.item(), loss_fake.item(), loss_g.item()
@@ -118,11 +120,11 @@ class PlainPenalised(Plain):
     def run(self, steps: int) -> None:
         """Make steps."""
         for _ in range(steps):
-            real = next(self.batches)
+            real = next(self.batches).to(self.device)
             count = len(real)
             self.of_d.zero_grad()
-            fake = self.G(self.z(count)).detach()
-            mix = torch.rand(count, 1, 1, 1)
+            fake = self.G(self.z(count).to(self.device)).detach()
+            mix = torch.rand(count, 1, 1, 1, device=self.device)
             between = (mix * real + (1 - mix) * fake).requires_grad_()
             verdict = self.D(between)
             gradient = torch.autograd.grad(
@@ -133,7 +135,7 @@ class PlainPenalised(Plain):
             loss_d.backward()
             self.of_d.step()
             self.of_g.zero_grad()
-            loss_g = -self.D(self.G(self.z(count))).mean()
+            loss_g = -self.D(self.G(self.z(count).to(self.device))).mean()
             loss_g.backward()
             self.of_g.step()
             _ = loss_d.item(), loss_g.item()
@@ -142,8 +144,9 @@ class PlainPenalised(Plain):
 class PlainThree:
     """The O'Reilly tutorial's three optimisers: D by reals, D by fakes, G."""
 
-    def __init__(self, batches: Batches) -> None:
-        self.G, self.D = shrinking_generator(), pooling_discriminator()
+    def __init__(self, batches: Batches, device: torch.device) -> None:
+        self.device = device
+        self.G, self.D = shrinking_generator().to(device), pooling_discriminator().to(device)
         self.batches = iter(batches)
         self.of_real = torch.optim.Adam(self.D.parameters(), lr=3e-4)
         self.of_fake = torch.optim.Adam(self.D.parameters(), lr=3e-4)
@@ -153,20 +156,23 @@ class PlainThree:
     def run(self, steps: int) -> None:
         """Make steps."""
         for _ in range(steps):
-            real = next(self.batches)
+            real = next(self.batches).to(self.device)
             count = len(real)
-            ones, zeros = torch.ones(count, 1), torch.zeros(count, 1)
+            ones = torch.ones(count, 1, device=self.device)
+            zeros = torch.zeros_like(ones)
             self.of_real.zero_grad()
             loss_real = self.criterion(self.D(real), ones)
             loss_real.backward()
             self.of_real.step()
             self.of_fake.zero_grad()
-            fake = self.G(torch.randn(count, LATENT)).detach()
+            fake = self.G(torch.randn(count, LATENT, device=self.device)).detach()
             loss_fake = self.criterion(self.D(fake), zeros)
             loss_fake.backward()
             self.of_fake.step()
             self.of_g.zero_grad()
-            loss_g = self.criterion(self.D(self.G(torch.randn(count, LATENT))), ones)
+            loss_g = self.criterion(
+                self.D(self.G(torch.randn(count, LATENT, device=self.device))), ones
+            )
             loss_g.backward()
             self.of_g.step()
             _ = loss_real.item(), loss_fake.item(), loss_g.item()
@@ -263,7 +269,7 @@ class TorchGAN:
                 "discriminator": {"name": Discriminator, "optimizer": how},
             },
             chosen,
-            device=torch.device("cpu"),
+            device=next(G.parameters()).device,
             sample_size=8,
             checkpoints=f"{folder}/gan",
             recon=folder,

@@ -6,7 +6,7 @@ Every contestant of a workload makes a block of steps in turn, round after round
 else the machine does meets all of them; a ratio is taken within a round, and its median counts.
 Wall time and CPU time are both kept. Ours pays for all that `Trainer.run` does in a step, averaged
 weights included, which no other contestant has. OMP_NUM_THREADS decides the number of threads.
-Writes `benchmarks/speed.json` and `docs/benchmarks.md`.
+Writes `benchmarks/speed.json`, or `speed_cuda.json`, and `docs/benchmarks.md`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ Settings = dict[str, Any]  # Any: TOML values
 class Ours:
     """Our trainer with one of its engines."""
 
-    def __init__(self, settings: Settings, engine: str, **more: object) -> None:
+    def __init__(self, settings: Settings, engine: str, device: str, **more: object) -> None:
         begun = time.perf_counter()
         request = Request(
             recipe=settings.get("recipe"),
@@ -52,8 +52,7 @@ class Ours:
             settings={
                 **{k: v for k, v in settings.items() if k not in {"recipe", "arch", "data"}},
                 "compute.engine": engine,
-                "compute.device": "cpu",
-                "compute.channels_last": True,
+                "compute.device": device,
                 "compute.threads": torch.get_num_threads(),
                 **more,
             },
@@ -75,6 +74,8 @@ class Ours:
             if self.trainer.state.step % 50 == 0:
                 self.trainer.state.readings.means()
                 self.trainer.state.readings.clear()
+        if self.trainer.device.type == "cuda":
+            torch.cuda.synchronize()
 
     def _step(self) -> None:
         state = self.trainer.state
@@ -94,7 +95,7 @@ class Workload:
 def networks(trainer: Trainer) -> tuple[nn.Module, nn.Module]:
     """Return fresh networks like the trainer's, as torch makes them."""
     made = trainer.recipe.arch.networks(trainer.feed.spec, 0)
-    return made["generator"], made["discriminator"]
+    return made["generator"].to(trainer.device), made["discriminator"].to(trainer.device)
 
 
 class LogitsOnly(nn.Module):
@@ -148,8 +149,7 @@ def torchgan_digits(side: int, penalised: bool, trainer: Trainer) -> Loop:
 
 def plain_three(trainer: Trainer) -> Loop:
     """Return the loop with three optimisers."""
-    del trainer
-    return PlainThree(digits(28, 50))
+    return PlainThree(digits(28, 50), trainer.device)
 
 
 def dcgan(side: int) -> Workload:
@@ -170,7 +170,11 @@ WORKLOADS = {
     ),
     "oreilly": Workload(
         "O'Reilly's tutorial, 28×28, three optimisers, batch 50",
-        {"recipe": "oreilly-mnist", "updates.generator.starts_at": 0},
+        {
+            "recipe": "oreilly-mnist",
+            "updates.generator.starts_at": 0,
+            "compute.channels_last": True,
+        },
         {"plain loop": plain_three},
     ),
     "dcgan28": dcgan(28),
@@ -222,42 +226,66 @@ def _block(loop: Loop) -> int:
         steps *= 4
 
 
-def result(workload: Workload, seconds: float) -> dict[str, Any]:
+OURS: dict[str, dict[str, tuple[str, Settings]]] = {
+    "cpu": {
+        "eager": ("eager", {}),
+        "compiled": ("compiled", {}),
+        "eager, bf16": ("eager", {"compute.precision": "bf16"}),
+    },
+    "cuda": {
+        "eager": ("eager", {}),
+        "captured": ("captured", {}),
+        "compiled": ("compiled", {}),
+        "captured, bf16": ("captured", {"compute.precision": "bf16"}),
+    },
+}
+"""Our contestants by device: engine and what else is set."""
+
+
+def result(
+    workload: Workload, seconds: float, device: str, without: Collection[str]
+) -> dict[str, Any]:
     """Return a workload's figures: milliseconds a step and how many times ours is as fast."""
-    contestants: dict[str, Loop] = {}
-    facts: dict[str, Any] = {"title": workload.title, "contestants": {}, "ratios": {}}
-    eager = Ours(workload.ours, "eager")
-    contestants["eager"] = eager
-    compiled = Ours(workload.ours, "compiled")
-    contestants["compiled"] = compiled
-    facts["first_step_s"] = {
-        name: round(one.first_step_s, 1) for name, one in (("eager", eager), ("compiled", compiled))
-    }
-    bf16 = Ours(workload.ours, "eager", **{"compute.precision": "bf16"})
-    contestants["eager, bf16"] = bf16
+    ours: dict[str, Ours] = {}
+    for name, (engine, more) in OURS[device].items():
+        if name in without:
+            continue
+        try:
+            ours[name] = Ours(workload.ours, engine, device, **more)
+        except RuntimeError as error:
+            print(f"without {name}: {error}")
+    contestants: dict[str, Loop] = dict(ours)
     for name, build in workload.others.items():
         try:
-            contestants[name] = build(eager.trainer)
+            contestants[name] = build(ours["eager"].trainer)
         except ImportError as error:
             print(f"without {name}: {error}")
     found = raced(contestants, seconds)
-    for name, kept in found.items():
-        facts["contestants"][name] = {
-            "ms_wall": round(1000 * statistics.median(kept.wall), 3),
-            "ms_cpu": round(1000 * statistics.median(kept.cpu), 3),
-            "blocks": len(kept.wall),
-            "steps_a_block": kept.steps,
-        }
-    ours = [name for name in found if name not in workload.others]
-    for other in set(found) - set(ours):
-        facts["ratios"][other] = {
-            own: {
-                kind: round(statistics.median(_ratios(found[other], found[own], kind)), 2)
-                for kind in ("wall", "cpu")
+    return {
+        "title": workload.title,
+        "batch": ours["eager"].trainer.recipe.plan.batch,
+        "first_step_s": {name: round(one.first_step_s, 1) for name, one in ours.items()},
+        "contestants": {
+            name: {
+                "ms_wall": round(1000 * statistics.median(kept.wall), 3),
+                "ms_cpu": round(1000 * statistics.median(kept.cpu), 3),
+                "blocks": len(kept.wall),
+                "steps_a_block": kept.steps,
             }
-            for own in ours
-        }
-    return facts
+            for name, kept in found.items()
+        },
+        "ratios": {
+            other: {
+                own: {
+                    kind: round(statistics.median(_ratios(found[other], found[own], kind)), 2)
+                    for kind in ("wall", "cpu")
+                }
+                for own in ours
+            }
+            for other in found
+            if other not in ours
+        },
+    }
 
 
 def _ratios(other: Measured, own: Measured, kind: str) -> Iterator[float]:
@@ -265,40 +293,71 @@ def _ratios(other: Measured, own: Measured, kind: str) -> Iterator[float]:
         yield theirs / mine
 
 
-def page(results: Mapping[str, Any]) -> str:
-    """Return the page for the documentation."""
+def page(by_device: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the page for the documentation, from what was measured by device."""
     lines = [
         "# Benchmarks",
         "",
         "How many times as fast as another program ours makes a step of the same job: median over",
-        "rounds of paired blocks, all contestants in one process, by CPU time (by wall time).",
-        "Written by `nox -s bench` from `benchmarks/speed.json`; what is compared is in",
-        "`benchmarks/speed.py` and `benchmarks/plain_loops.py`.",
-        "",
-        f"{results['machine']}, torch {results['versions']['torch']}. With CUDA: *not measured*.",
-        "",
-        "| job | beside | eager | compiled | eager, bf16 |",
-        "| --- | --- | --- | --- | --- |",
+        "rounds of paired blocks, all contestants in one process. A step is one update of each",
+        "network, the tutorial's three where it has three; ours averages weights besides.",
+        "Written by `nox -s bench` from `benchmarks/speed.json` and `benchmarks/speed_cuda.json`;",
+        "what is compared is in `benchmarks/speed.py` and `benchmarks/plain_loops.py`.",
     ]
+    for device, results in by_device.items():
+        clock = "wall" if device == "cuda" else "cpu"
+        lines += [
+            "",
+            f"## {results['machine']}",
+            "",
+            f"torch {results['versions']['torch']}, {CLOCKS[clock]}.",
+            "",
+            *_table(results, device, clock),
+        ]
+    if "cuda" not in by_device:
+        lines += ["", "With CUDA: *not measured*."]
+    return "\n".join(lines) + "\n"
+
+
+CLOCKS = {
+    "cpu": "by CPU time (by wall time)",
+    "wall": "by wall time, one of 16 cores feeding the GPU; beside the step, images a second",
+}
+
+
+def _table(results: Mapping[str, Any], device: str, clock: str) -> Iterator[str]:
+    ours = list(OURS[device])
+    yield f"| job | beside | {' | '.join(ours)} |"
+    yield "| --- | --- |" + " --- |" * len(ours)
     for facts in results["workloads"].values():
         for other, ratios in sorted(facts["ratios"].items()):
-            cells = [f"{ratios[own]['cpu']} ({ratios[own]['wall']})" for own in ratios]
-            lines.append(f"| {facts['title']} | {other} | " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "Milliseconds a step, CPU time. A step is one update of each network, the tutorial's three",
-        "where it has three; ours averages weights besides.",
-        "",
-        "| job | eager | compiled | eager, bf16 | plain loop | torchgan | s to the first step |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    names = ("eager", "compiled", "eager, bf16", "plain loop", "torchgan")
+            cells = [
+                "–"
+                if own not in ratios
+                else f"{ratios[own]['cpu']} ({ratios[own]['wall']})"
+                if clock == "cpu"
+                else f"{ratios[own]['wall']}"
+                for own in ours
+            ]
+            yield f"| {facts['title']} | {other} | " + " | ".join(cells) + " |"
+    names = [*ours, "plain loop", "torchgan"]
+    yield ""
+    yield "Milliseconds a step."
+    yield ""
+    yield f"| job | {' | '.join(names)} | s to the first step |"
+    yield "| --- |" + " --- |" * (len(names) + 1)
     for facts in results["workloads"].values():
-        times = [facts["contestants"].get(name) for name in names]
-        cells = ["–" if kept is None else str(kept["ms_cpu"]) for kept in times]
-        first = " / ".join(map(str, facts["first_step_s"].values()))
-        lines.append(f"| {facts['title']} | " + " | ".join([*cells, first]) + " |")
-    return "\n".join(lines) + "\n"
+        cells = [_time(facts, name, clock) for name in names]
+        first = " / ".join(str(facts["first_step_s"].get(own, "–")) for own in ours)
+        yield f"| {facts['title']} | " + " | ".join([*cells, first]) + " |"
+
+
+def _time(facts: Mapping[str, Any], name: str, clock: str) -> str:
+    if name not in facts["contestants"]:
+        return "–"
+    ms = facts["contestants"][name][f"ms_{clock}"]
+    rate = f" ({1000 * facts['batch'] / ms:,.0f}/s)" if clock == "wall" else ""
+    return f"{ms}{rate}"
 
 
 def main() -> None:
@@ -306,22 +365,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each workload")
     parser.add_argument("--only", nargs="*", choices=sorted(WORKLOADS), default=list(WORKLOADS))
-    parser.add_argument("--out", type=Path, default=HERE / "speed.json")
+    parser.add_argument("--device", choices=sorted(OURS), default="cpu")
+    parser.add_argument("--without", nargs="*", default=[], help="contestants of ours to leave out")
+    parser.add_argument("--folder", type=Path, default=HERE, help="of the results")
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
-    old = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
-    workloads = dict(old.get("workloads", {}))
+    paths = {"cpu": arguments.folder / "speed.json", "cuda": arguments.folder / "speed_cuda.json"}
+    kept = {device: _read(path) for device, path in paths.items() if path.exists()}
+    workloads = dict(kept.get(arguments.device, {}).get("workloads", {}))
     for name in arguments.only:
-        workloads[name] = result(WORKLOADS[name], arguments.seconds)
+        workloads[name] = result(
+            WORKLOADS[name], arguments.seconds, arguments.device, arguments.without
+        )
         print(json.dumps(workloads[name], indent=1), flush=True)
-        results = {
+        kept[arguments.device] = {
             "workloads": {key: workloads[key] for key in WORKLOADS if key in workloads},
-            "machine": machine(torch.device("cpu")),
+            "machine": machine(torch.device(arguments.device)),
             "versions": versions(),
         }
-        text = json.dumps(results, indent=2, ensure_ascii=False)
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-        arguments.page.write_text(page(results), encoding="utf-8")
+        text = json.dumps(kept[arguments.device], indent=2, ensure_ascii=False)
+        paths[arguments.device].write_text(text + "\n", encoding="utf-8")
+        arguments.page.write_text(page(kept), encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 if __name__ == "__main__":

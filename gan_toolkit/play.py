@@ -36,6 +36,7 @@ class Play:
         needs: frozenset[str] = frozenset(),
         augmented: Augmented | None = None,
         autocast: bool = False,
+        second_order: bool = False,
     ) -> None:
         self.role = role
         self.architecture = architecture
@@ -47,6 +48,7 @@ class Play:
         self._needs = needs
         self._augmented = augmented
         self._autocast = autocast
+        self._second_order = second_order
 
     @cached_property
     def reals(self) -> Batch:
@@ -56,19 +58,22 @@ class Play:
     @cached_property
     def fakes(self) -> Batch:
         """Fakes by field name, conditioned on the real batch's other fields or those given."""
-        with self._precision():
+        narrow = self._autocast and not (self._second_order and self.role == "generator")
+        with self._precision(narrow):
             made = self.architecture.generate(self.networks, self.draws, self._conditions, self.s)
+        if narrow:
+            made = {**made, SAMPLE: made[SAMPLE].float()}
         return self._leaf({**self._conditions, **made}, "fake_gradients")
 
     @cached_property
     def real(self) -> Judged:
         """The verdict on the reals."""
-        return self._verdict(self.reals, "real")
+        return self._verdict(self.reals, "real", "real_gradients")
 
     @cached_property
     def fake(self) -> Judged:
         """The verdict on the fakes."""
-        return self.judge(self.fakes)
+        return self._verdict(self.fakes, "fake", "fake_gradients")
 
     @property
     def real_logits(self) -> Tensor:
@@ -98,13 +103,18 @@ class Play:
         """Return the verdict on any batch; samples are augmented as the fakes are."""
         return self._verdict(batch, "fake")
 
-    def _verdict(self, batch: Batch, side: Side) -> Judged:
-        """Return the verdict, float32 or wider whatever the precision."""
+    def _verdict(self, batch: Batch, side: Side, need: str | None = None) -> Judged:
+        """Return the verdict, float32 or wider whatever the precision.
+
+        What is differentiated twice, G's moves or the pass that gives `need`, is not narrowed.
+        """
         if self._augmented is not None:
             batch = self._augmented.transform(batch, side)
-        with self._precision():
+        twice = self.role == "generator" or need is None or need in self._needs
+        narrow = self._autocast and not (self._second_order and twice)
+        with self._precision(narrow):
             judged = self.architecture.judge(self.networks, batch, self.s)
-        return judged.widened() if self._autocast else judged
+        return judged.widened() if narrow else judged
 
     def _leaf(self, batch: Batch, need: str) -> Batch:
         if need not in self._needs:
@@ -118,7 +128,7 @@ class Play:
             raise RuntimeError(f"a term reads {need} without naming it in `needs`")
         return torch.autograd.grad(logits.sum(), inputs, create_graph=True)[0]
 
-    def _precision(self) -> AbstractContextManager[object]:
-        if not self._autocast:
+    def _precision(self, narrow: bool) -> AbstractContextManager[object]:
+        if not narrow:
             return nullcontext()
         return torch.autocast(self._reals[SAMPLE].device.type, torch.bfloat16)

@@ -19,7 +19,8 @@ from gan_toolkit.terms import Term
 
 Values = dict[str, Any]
 """Plain TOML values. Any: TOML nests freely."""
-EngineName = Literal["auto", "eager", "compiled"]
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
+EngineName = Literal["auto", "eager", "compiled", "captured"]
 LENGTHS = ("steps", "kimg", "planned_steps")
 """Keys that say how long a run is; a new one replaces them all."""
 
@@ -85,8 +86,10 @@ class Compute(Options):
         description="auto, cpu, cuda, cuda:N or mps",
         json_schema_extra=LOCAL,
     )
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="bf16: networks in bfloat16 autocast, penalties and losses in float32"
+    precision: Precision = Field(
+        "auto",
+        description="bf16: networks in bfloat16 autocast, penalties and losses in float32; "
+        "tf32: products in TensorFloat-32; auto: tf32 where there is such a GPU, else fp32",
     )
     threads: int = Field(
         0,
@@ -97,7 +100,8 @@ class Compute(Options):
     )
     engine: EngineName = Field(
         "auto",
-        description="eager: operation by operation; compiled: one program; auto: what pays",
+        description="eager: operation by operation; compiled, captured: one program of a step, of "
+        "machine code or, on a GPU, of recorded operations; auto: what pays",
         json_schema_extra=LOCAL,
     )
     channels_last: bool = Field(

@@ -159,7 +159,7 @@ class TrainState:
         return [own for own, _ in pairs], [followed for _, followed in pairs]
 
     def _optimiser(self, update: Update) -> Optimizer:
-        return update.optimiser.build(
+        groups = (
             {
                 "params": list(self.networks[name].parameters()),
                 "lr": 0.0,
@@ -167,6 +167,7 @@ class TrainState:
             }
             for name in update.networks
         )
+        return update.optimiser.build(groups, on_gpu=self.device.type == "cuda")
 
     def _parameters(self, update: str) -> list[tuple[str, nn.Parameter]]:
         return [

@@ -67,8 +67,8 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
         given=_rows(move.given, part),
         augmented=move.augmented and move.augmented.rows(part),
         needs=frozenset(need for term in move.terms.values() for need in term.needs),
-        autocast=plan.compute.precision == "bf16"
-        and not any(term.second_order for term in move.terms.values()),
+        autocast=plan.compute.precision == "bf16",
+        second_order=any(term.second_order for term in move.terms.values()),
     )
     total = torch.zeros((), device=state.device)
     for name, term in move.terms.items():

@@ -30,3 +30,8 @@ def machine(device: torch.device) -> str:
                 kind = line.partition(":")[2].strip()
                 break
     return f"{kind}, threads: {torch.get_num_threads()}"
+
+
+def bf16_in_hardware() -> bool:
+    """Return whether the processor itself computes in bfloat16."""
+    return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001  # torch has no public question

@@ -23,11 +23,11 @@ from gan_toolkit.fit import refusals
 from gan_toolkit.initial import initial_weights
 from gan_toolkit.observer import Observer
 from gan_toolkit.options import validate
-from gan_toolkit.recipe import Plan, Recipe, differences
+from gan_toolkit.recipe import Plan, Precision, Recipe, differences
 from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
-from gan_toolkit.system import versions
+from gan_toolkit.system import bf16_in_hardware, versions
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.tracking import tracked
 from gan_toolkit.trainer import Trainer, disk
@@ -234,6 +234,7 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
         )
     if device == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: torch sees no Apple GPU here. Use --device cpu.")
+    precision = _precision(plan.compute.precision, device, observer)
     threads = plan.compute.threads or torch.get_num_threads()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
@@ -241,13 +242,30 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
     # As use_deterministic_algorithms, which would import a compiler.
     torch.set_deterministic_debug_mode("error" if plan.compute.deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set through a module class; filling what nobody reads costs
-    observer.note(
-        f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {plan.compute.precision}."
+    observer.note(f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {precision}.")
+    compute = plan.compute.model_copy(
+        update={"device": device, "precision": precision, "threads": threads}
     )
-    compute = plan.compute.model_copy(update={"device": device, "threads": threads})
     return _with_plan(
         recipe, compute=compute, steps=plan.length, kimg=None, planned_steps=plan.span
     )
+
+
+def _precision(asked: Precision, device: str, observer: Observer) -> Precision:
+    """Return the precision decided, after telling torch of it."""
+    on_gpu = device.startswith("cuda")
+    has_tf32 = on_gpu and torch.cuda.get_device_capability(device) >= (8, 0)
+    if asked == "tf32" and not has_tf32:
+        raise UsageError(
+            f"--precision tf32: {device} has no TensorFloat-32; NVIDIA's GPUs from Ampere on have. "
+            "Leave --precision out."
+        )
+    if asked == "bf16" and device == "cpu" and not bf16_in_hardware():
+        observer.warn("This processor only emulates bf16: --precision fp32 will be faster.")
+    if on_gpu:
+        torch.backends.cuda.matmul.allow_tf32 = asked != "fp32"
+        torch.backends.cudnn.allow_tf32 = asked != "fp32"
+    return asked if asked != "auto" else "tf32" if has_tf32 else "fp32"
 
 
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:

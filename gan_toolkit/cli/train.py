@@ -56,17 +56,17 @@ def train(
     precision: Annotated[
         str | None,
         typer.Option(
-            metavar="fp32|bf16",
+            metavar="auto|fp32|tf32|bf16",
             help="Arithmetic of the networks.",
-            autocompletion=lambda: ["fp32", "bf16"],
+            autocompletion=lambda: ["auto", "fp32", "tf32", "bf16"],
         ),
     ] = None,
     engine: Annotated[
         str | None,
         typer.Option(
-            metavar="auto|eager|compiled",
+            metavar="auto|eager|compiled|captured",
             help="How steps are executed.",
-            autocompletion=lambda: ["auto", "eager", "compiled"],
+            autocompletion=lambda: ["auto", "eager", "compiled", "captured"],
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Length in steps.")] = None,

@@ -13,7 +13,7 @@ import torch
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.places import cache_folder, config_folder, data_folder
-from gan_toolkit.system import machine, versions
+from gan_toolkit.system import bf16_in_hardware, machine, versions
 
 ROOM = 2**30
 """Free bytes that a cache folder should have."""
@@ -59,8 +59,9 @@ def _devices() -> Iterator[Fact]:
 
 def _arithmetic() -> Iterator[Fact]:
     yield Fact("vector unit", torch.backends.cpu.get_cpu_capability())
-    bf16 = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001  # torch has no public question
-    yield Fact("bf16 on the CPU", "in hardware" if bf16 else "emulated, slower than fp32")
+    yield Fact(
+        "bf16 on the CPU", "in hardware" if bf16_in_hardware() else "emulated, slower than fp32"
+    )
     wanted, cores = torch.get_num_threads(), os.cpu_count() or 1
     yield Fact(
         "threads",

@@ -1,7 +1,8 @@
 """How steps are executed. Every engine leaves the state that `eager`, the reference, leaves.
 
-`eager` is `gan_toolkit/step.py`, operation by operation. `compiled` makes one program of the whole
-step: see `compiled.py` for how, and `choice.py` for when it is worth its while.
+`eager` is `gan_toolkit/step.py`, operation by operation. `compiled` and `captured` make one program
+of the whole step, of machine code or of the same operations; on a GPU both are recorded and
+launched as one. See `programs.py` for how, and `choice.py` for when it is worth its while.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class Eager:
 
 def engine_named(name: str, warn: Callable[[str], None]) -> Engine:
     """Return the engine; `warn` hears one line when it has to fall back to the eager one."""
-    if name != "compiled":
+    if name in {"eager", "auto"}:
         return Eager()
-    from gan_toolkit.engines.compiled import Compiled
+    from gan_toolkit.engines.backends import CAPTURED, COMPILED
+    from gan_toolkit.engines.programs import Programs
 
-    return Compiled(warn)
+    return Programs(warn, COMPILED if name == "compiled" else CAPTURED)

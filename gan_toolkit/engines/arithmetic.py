@@ -1,22 +1,25 @@
 """Torch's optimisers with every number a tensor, so that a program of a step holds them.
 
-Each function changes one weight and its optimiser's memory in place, as `Optimizer.step` does for
-one with a gradient. `group` is the optimiser's parameter group, `lr` a 0-d float64 tensor.
+Each function changes weights and an optimiser's memory of them in place, as `Optimizer.step` does
+for those with a gradient. `group` is the optimiser's parameter group, `lr` a 0-d float64 tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer, RMSprop
+from torch.optim.adam import adam as torch_adam
 
 Slots = Mapping[str, Tensor]
 """An optimiser's memory of one weight."""
 Group = Mapping[str, Any]  # Any: torch's own type for parameter groups
-Update = Callable[[Tensor, Tensor, Slots, Tensor, Group], None]
+UpdateOne = Callable[[Tensor, Tensor, Slots, Tensor, Group], None]
+Update = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Slots], Tensor, Group], None]
+Updates = Mapping[type[Optimizer], Update]
 
 
 def adam(weight: Tensor, gradient: Tensor, slots: Slots, lr: Tensor, group: Group) -> None:
@@ -50,8 +53,60 @@ def sgd(weight: Tensor, gradient: Tensor, slots: Slots, lr: Tensor, group: Group
     weight.sub_(lr * gradient)
 
 
-UPDATES: dict[type[Optimizer], Update] = {Adam: adam, RMSprop: rmsprop, SGD: sgd}
-"""Every optimiser that a recipe can name."""
+def at_once(
+    weights: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    slots: Sequence[Slots],
+    lr: Tensor,
+    group: Group,
+) -> None:
+    """Adam by torch's own kernel for many weights, which on a GPU reads a rate in float32.
+
+    The kernel walks through storage, so gradients are laid out as their weights are.
+    """
+    beta1, beta2 = group["betas"]
+    laid_out = [torch.empty_like(weight) for weight in weights]
+    torch._foreach_copy_(laid_out, list(gradients))
+    torch_adam(
+        list(weights),
+        laid_out,
+        [memory["exp_avg"] for memory in slots],
+        [memory["exp_avg_sq"] for memory in slots],
+        [],
+        [memory["step"] for memory in slots],
+        fused=True,
+        amsgrad=False,
+        beta1=beta1,
+        beta2=beta2,
+        lr=lr.float() if lr.is_cuda else lr,
+        weight_decay=0.0,
+        eps=group["eps"],
+        maximize=False,
+    )
+
+
+def _one_by_one(update: UpdateOne) -> Update:
+    def all_of_them(
+        weights: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        slots: Sequence[Slots],
+        lr: Tensor,
+        group: Group,
+    ) -> None:
+        for weight, gradient, memory in zip(weights, gradients, slots, strict=True):
+            update(weight, gradient, memory, lr, group)
+
+    return all_of_them
+
+
+WRITTEN_OUT: Updates = {
+    Adam: _one_by_one(adam),
+    RMSprop: _one_by_one(rmsprop),
+    SGD: _one_by_one(sgd),
+}
+"""Every optimiser that a recipe can name, in operations that a compiler can fuse."""
+AT_ONCE: Updates = {**WRITTEN_OUT, Adam: at_once}
+"""The same in few operations, for those that are run as they are."""
 
 
 @torch.no_grad()

@@ -10,33 +10,23 @@ from __future__ import annotations
 
 import copy
 import functools
-import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch._ops import OpOverload
 from torch.func import functional_call
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_toolkit.data import Batch
-from gan_toolkit.engines.arithmetic import UPDATES
-from gan_toolkit.places import cache_folder
+from gan_toolkit.engines.arithmetic import Updates
+from gan_toolkit.engines.backends import Backend
+from gan_toolkit.engines.recorded import Recorded
 from gan_toolkit.state import Readings, TrainState
 from gan_toolkit.step import Move, minibatches, objective, pieces
 from gan_toolkit.vitals import Vitals
-
-Run = Callable[..., Sequence[Tensor]]
-Backend = Callable[[GraphModule, list[Tensor]], Run]
-"""What makes a graph and examples of its inputs executable."""
-
-
-FEW = 4
-"""Terms of the sums in a matrix product that is written out."""
 
 
 class CannotCompileError(Exception):
@@ -49,28 +39,31 @@ class Program:
     def __init__(self, state: TrainState, moves: Sequence[Move], backend: Backend) -> None:
         held = _held(state)
         self._names = list(held)
-        self._distinct = _Distinct([*held.values(), *_memories(state), *tensors_of(moves)])
+        gathered = [*held.values(), *_memories(state), *tensors_of(moves)]
+        self._distinct = _Distinct(gathered)
         self._bound: list[Tensor] = []
         self._bound_to: tuple[TrainState, int] | None = None
-        tracing = _Tracing(state, moves, self._names, self._distinct, _followed(state, held))
+        tracing = _Tracing(
+            state, moves, self._names, self._distinct, _followed(state, held), backend.updates
+        )
         numbers = _numbers(state, moves, 1)
-        given = [tensor.detach() for tensor in self._distinct.pick(self._gathered(state, moves))]
+        given = [tensor.detach() for tensor in self._distinct.pick(gathered)]
         with torch.no_grad():
             graph = make_fx(
                 tracing,
-                decomposition_table=PRODUCTS,
+                decomposition_table=backend.decompositions,
                 tracing_mode="fake",
                 _allow_non_fake_inputs=True,
             )(*given, numbers)
         _refuse_own_draws(graph)
-        self._run = backend(graph, [*given, numbers])
+        self._run = self._execute = backend.build(graph, [*given, numbers])
         self._readings, self._looks = tracing.readings, tracing.looks
 
     @torch.no_grad()
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Make the step that was traced, on this state and with these inputs."""
-        given = self._distinct.pick(self._gathered(state, moves))
-        values = self._run(*given, _numbers(state, moves, new_images))
+        given = self._given(state, moves, new_images)
+        values = self._execute(*given)
         count = len(self._readings)
         for name, value in zip(self._readings, values[:count], strict=True):
             state.readings.add(name, value)
@@ -80,12 +73,21 @@ class Program:
         state.step += 1
         state.nimg += new_images
 
-    def _gathered(self, state: TrainState, moves: Sequence[Move]) -> list[Tensor]:
-        if self._bound_to != (state, state.loads):
+    def _given(self, state: TrainState, moves: Sequence[Move], new_images: int) -> list[Tensor]:
+        """Return what the graph reads; on a GPU, record it for a state that it did not have yet."""
+        bound = self._bound_to == (state, state.loads)
+        if not bound:
             held = _held(state)
             self._bound = [held[name].detach() for name in self._names]
             self._bound_to = (state, state.loads)
-        return [*self._bound, *_memories(state), *tensors_of(moves)]
+        memories = list(_memories(state))
+        gathered = [*self._bound, *memories, *tensors_of(moves)]
+        given = [*self._distinct.pick(gathered), _numbers(state, moves, new_images)]
+        if not bound and state.device.type == "cuda":
+            held_distinct = self._distinct.among(len(self._bound))
+            both = self._distinct.among(len(self._bound) + len(memories))
+            self._execute = Recorded(self._run, given, held_distinct, both)
+        return given
 
 
 class _Distinct:
@@ -105,6 +107,10 @@ class _Distinct:
         """Return those at the first place of each."""
         return [tensors[place] for place in self._taken]
 
+    def among(self, places: int) -> int:
+        """Return how many of them the first places name."""
+        return sum(place < places for place in self._taken)
+
     def spread(self, picked: Sequence[Tensor]) -> list[Tensor]:
         """Return one for each place."""
         return [picked[place] for place in self.where]
@@ -120,12 +126,14 @@ class _Tracing:
         names: Sequence[str],
         distinct: _Distinct,
         followed: Sequence[tuple[str, str]],
+        updates: Updates,
     ) -> None:
         self._state = state
         self._moves = moves
         self._names = names
         self._distinct = distinct
         self._followed = followed
+        self._updates = updates
         self._working = _Working(nn.ModuleDict(dict(state.networks)))
         self._places = _places(self._working, _held(state))
         self.readings: list[str] = []
@@ -161,7 +169,7 @@ class _Tracing:
         self, shadow: TrainState, held: Mapping[str, Tensor], move: Move, rows: range, rate: Tensor
     ) -> None:
         optimiser = self._state.optimisers[move.name]
-        update = UPDATES.get(type(optimiser))
+        update = self._updates.get(type(optimiser))
         if update is None:
             raise CannotCompileError(f"{type(optimiser).__name__} is no optimiser it knows")
         names = {
@@ -172,14 +180,22 @@ class _Tracing:
         weights = {key: held[f"networks.{name}"] for key, name in names.items()}
         gradients = self._gradients(shadow, held, move, rows, list(weights.values()))
         for group in optimiser.param_groups:
-            for parameter in group["params"]:
-                gradient = gradients[id(weights[parameter])]
-                if gradient is not None:
-                    prefix = f"optimisers.{move.name}.{names[parameter]}."
-                    slots = {
-                        slot: held[prefix + slot] for slot in optimiser.state.get(parameter, {})
-                    }
-                    update(weights[parameter], gradient, slots, rate * group["rate"], group)
+            learning = [
+                parameter
+                for parameter in group["params"]
+                if gradients[id(weights[parameter])] is not None
+            ]
+            prefixes = [f"optimisers.{move.name}.{names[parameter]}." for parameter in learning]
+            update(
+                [weights[parameter] for parameter in learning],
+                [cast(Tensor, gradients[id(weights[parameter])]) for parameter in learning],
+                [
+                    {slot: held[prefix + slot] for slot in optimiser.state.get(parameter, {})}
+                    for parameter, prefix in zip(learning, prefixes, strict=True)
+                ],
+                rate * group["rate"],
+                group,
+            )
         self._with(held, {}, lambda: _constrain(shadow, move))
 
     def _gradients(
@@ -234,44 +250,6 @@ class _Working(nn.Module):
 
     def forward(self, work: Callable[[], Any]) -> Any:  # Any: what the work returns
         return work()
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Return left @ right as a sum of outer products where these are few, else `NotImplemented`.
-
-    A call of a library costs more than so few numbers, and the sum can be fused with what follows.
-    """
-    terms = left.shape[1]
-    if not 0 < terms <= FEW:
-        return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way
-    parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
-    found: Tensor = functools.reduce(torch.add, parts)
-    return found
-
-
-def _shifted_product(
-    shift: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1
-) -> Tensor:
-    """Return shift + left @ right likewise."""
-    product = NotImplemented if (beta, alpha) != (1, 1) else _product(left, right)
-    return product if product is NotImplemented else shift + product
-
-
-PRODUCTS: dict[OpOverload[..., Any], Callable[..., Tensor]] = {
-    torch.ops.aten.mm.default: _product,
-    torch.ops.aten.addmm.default: _shifted_product,
-}
-
-
-def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
-    """Return the graph as machine code, one source file for all of it; kept for runs to come."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the compiler's, of itself
-        from torch._inductor import compile as compile_graph
-
-        found: Run = compile_graph(graph, [*examples], options={"cpp_wrapper": True})
-    return found
 
 
 def _held(state: TrainState) -> dict[str, Tensor]:
@@ -349,7 +327,8 @@ def _numbers(state: TrainState, moves: Sequence[Move], new_images: int) -> Tenso
     """Return the learning rates and the average's weight: [moves + 1], float64."""
     weight = state.recipe.plan.ema.weight(state.nimg + new_images, new_images)
     rates = [move.lr for move in moves]
-    return torch.tensor([*rates, weight], dtype=torch.float64, device=state.device)
+    numbers = torch.tensor([*rates, weight], dtype=torch.float64)
+    return numbers.to(state.device, non_blocking=True)
 
 
 def _constrain(shadow: TrainState, move: Move) -> None:

@@ -36,7 +36,8 @@ class BatchStatistics(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the maps with mean `shift` and variance 1 in each channel."""
-        return batch_norm(maps, None, None, None, self.shift, training=True, eps=self.eps)
+        scale = torch.ones_like(self.shift)  # without one, torch on CUDA loses the shift's gradient
+        return batch_norm(maps, None, None, scale, self.shift, training=True, eps=self.eps)
 
 
 class DoubledConv2d(nn.Conv2d):

@@ -74,7 +74,7 @@ def test_help_and_listing_import_nothing_heavy(tmp_path: Path, arguments: list[s
         ("gantk tr", ["train"]),
         ("gantk train --arch d", ["dcgan"]),
         ("gantk train --recipe ", ["dcgan"]),
-        ("gantk train --precision ", ["fp32", "bf16"]),
+        ("gantk train --precision ", ["auto", "fp32", "tf32", "bf16"]),
         ("gantk list arch", ["architecture"]),
         ("gantk show loss m", ["minimax"]),
     ],

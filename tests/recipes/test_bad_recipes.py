@@ -103,7 +103,7 @@ BAD_SETTINGS = [
     ),
     (
         ["--set", "compute.engine=magic"],
-        "compute.engine: must be 'auto', 'eager' or 'compiled', got 'magic'.",
+        "compute.engine: must be 'auto', 'eager', 'compiled' or 'captured', got 'magic'.",
     ),
     (["--set", "seed=9223372036854775808"], "seed: must be less than 9223372036854775808"),
 ]
@@ -118,7 +118,10 @@ BAD_FLAGS = [
     (["--steps", "3", "--minutes", "1"], "--steps and --minutes both give the length; keep one."),
     (["--steps", "3", "--kimg", "1"], "steps = 3 and kimg = 1 both give the length."),
     (["--device", "gpu"], "compute.device: must be auto, cpu, cuda, cuda:N or mps, got 'gpu'."),
-    (["--precision", "fp8"], "compute.precision: must be 'fp32' or 'bf16', got 'fp8'."),
+    (
+        ["--precision", "fp8"],
+        "compute.precision: must be 'auto', 'fp32', 'tf32' or 'bf16', got 'fp8'.",
+    ),
     (["--data", "zzz"], "No data 'zzz'. No file or folder has that name either. See `gantk list"),
     (["--arch", "zzz"], "No architecture 'zzz'. See `gantk list architecture`."),
     (["--arch", "dcgan"], "dcgan makes images [C, H, W]"),

@@ -104,7 +104,7 @@ def test_left_out_the_length_is_640_kimg() -> None:
         (["batch=4"], ["batch: 8 → 4"], []),
         (["arch.width=5"], ["arch.width: 4 → 5"], []),
         (["seed=5", "ema.ramp=0"], ["ema.ramp: 0.05 → 0.0", "seed: 0 → 5"], []),
-        (["compute.precision=bf16"], ["compute.precision: 'fp32' → 'bf16'"], []),
+        (["compute.precision=bf16"], ["compute.precision: 'auto' → 'bf16'"], []),
         (["log_every=1"], ["log_every: 2 → 1"], []),
         (["keep=9", "sample_every=2"], [], ["keep: 3 → 9", "sample_every: 500 → 2"]),
         (["compute.device=cpu"], [], ["compute.device: 'auto' → 'cpu'"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from torch import Tensor
 import gan_toolkit
 from gan_toolkit.checkpoint import listed, read
 from gan_toolkit.run import TIMES, Run
+
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))  # they are no package
 
 SKETCHES = Path(__file__).parent / "sketches.py"
 Train = Callable[..., Run]

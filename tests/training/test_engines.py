@@ -2,204 +2,35 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from systems import SYSTEMS, after, differences, failing, trainer
 from torch import Tensor
 from torch.fx import GraphModule
 
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.engines import Eager, Engine
-from gan_toolkit.engines.arithmetic import UPDATES
+from gan_toolkit.engines import Eager
+from gan_toolkit.engines.arithmetic import AT_ONCE, WRITTEN_OUT, Updates
+from gan_toolkit.engines.backends import CAPTURED, COMPILED, PRODUCTS, Backend
 from gan_toolkit.engines.choice import chosen
-from gan_toolkit.engines.compiled import Compiled
-from gan_toolkit.engines.program import tensors_of, with_tensors
+from gan_toolkit.engines.programs import Programs
 from gan_toolkit.errors import Interrupted
-from gan_toolkit.observer import Observer
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
-from gan_toolkit.resolve import Request
 from gan_toolkit.run import Run
-from gan_toolkit.state import TrainState
-from gan_toolkit.tensors import TensorData
-from gan_toolkit.trainer import Trainer
-from gan_toolkit.training import prepare
 
-SKETCHES = Path(__file__).parent / "sketches.py"
 Settings = dict[str, Any]  # Any: TOML values
 
 TOLERANCE = 1e-9
 """Of float64, relative to each tensor, after ten steps."""
-NOTHING = 1e-12
-"""Norm of a difference that is rounding about zero: a bias in front of a norm has no gradient."""
 SINGLE = 1e-3
 """The same of float32."""
-
-MLP: Settings = {"arch.hidden": [6, 6], "arch.latent": 2}
-SMALL: Settings = {"arch.width": 2, "arch.latent": 3}
-
-
-def term(*names: str) -> Settings:
-    return {f"terms.{name}": {"name": name} for name in names}
-
-
-def penalised(penalty: str, **options: object) -> Settings:
-    return {
-        **MLP,
-        "terms.adversarial": {"name": "wasserstein"},
-        "terms.penalty": {"name": penalty, **options},
-    }
-
-
-SYSTEMS: dict[str, tuple[str, str, Settings]] = {
-    "mlp": ("mlp", "ring", MLP),
-    "mlp-normed": (
-        "mlp",
-        "ring",
-        {**MLP, "arch.generator_norm": "batch", "arch.discriminator_norm": "layer"},
-    ),
-    "mlp-spectral": ("mlp", "ring", {**MLP, "arch.spectral_norm": True, "arch.octaves": 2}),
-    "dcgan": ("dcgan", "digits", SMALL),
-    "dcgan-spectral": ("dcgan", "digits", {**SMALL, "arch.norm": "spectral"}),
-    "dcgan-accumulated": ("dcgan", "digits", {**SMALL, "accumulate": 2}),
-    "cdcgan": ("cdcgan", "digits", {**SMALL, "arch.hidden": 5, "fake_labels": "uniform"}),
-    "keras": ("keras", "mnist-like", {"arch.filters": [2], "arch.latent": 3}),
-    "oreilly": ("oreilly", "mnist-like", {"arch.latent": 4}),
-    "wgan": ("wgan", "digits", {**SMALL, "terms.penalty": {"name": "wgan-gp", "every": 2}}),
-    "progressive": (
-        "progressive",
-        "digits",
-        {
-            "arch.width": 3,
-            "arch.latent": 3,
-            "arch.stage_kimg": 0.006,
-            "arch.fade_kimg": 0.006,
-            "arch.whole_batch_to": 8,
-            "terms.drift": {"name": "drift"},
-        },
-    ),
-    "non-saturating": ("mlp", "ring", {**MLP, "terms.adversarial": {"name": "non-saturating"}}),
-    "minimax": ("mlp", "ring", {**MLP, "terms.adversarial": {"name": "minimax"}}),
-    "least-squares": ("mlp", "ring", {**MLP, "terms.adversarial": {"name": "least-squares"}}),
-    "wasserstein": ("mlp", "ring", {**MLP, "terms.adversarial": {"name": "wasserstein"}}),
-    "hinge": ("mlp", "ring", {**MLP, "terms.adversarial": {"name": "hinge"}}),
-    "relativistic-pairing": (
-        "mlp",
-        "ring",
-        {
-            **MLP,
-            "terms.adversarial": {"name": "relativistic-pairing"},
-            "updates.generator.fresh_reals": True,
-        },
-    ),
-    "relativistic-average": (
-        "mlp",
-        "ring",
-        {**MLP, "terms.adversarial": {"name": "relativistic-average"}},
-    ),
-    "auxiliary-classifier": (
-        "cdcgan",
-        "digits",
-        {
-            **SMALL,
-            "arch.hidden": 5,
-            "arch.conditioning": "classifier",
-            "terms.head": {"name": "auxiliary-classifier"},
-        },
-    ),
-    "drift": ("mlp", "ring", penalised("drift")),
-    "r1": ("mlp", "ring", penalised("r1", gamma={"start": 1.0, "end": 0.1}, every=2)),
-    "r2": ("mlp", "ring", penalised("r2")),
-    "zero-centred-gp": ("mlp", "ring", penalised("zero-centred-gp")),
-    "wgan-gp": ("mlp", "ring", penalised("wgan-gp")),
-    "wgan-lp": ("mlp", "ring", penalised("wgan-lp")),
-    "dragan": ("mlp", "ring", penalised("dragan")),
-    "weight-clipping": ("mlp", "ring", penalised("weight-clipping")),
-    "diffaugment": (
-        "dcgan",
-        "digits",
-        {**SMALL, "arch.norm": "none", "augmentation.name": "diffaugment", **term("r1")},
-    ),
-    "critic-five-times": ("mlp", "ring", {**MLP, "updates.discriminator.times": 5}),
-    "rmsprop": (
-        "mlp",
-        "ring",
-        {
-            **MLP,
-            "updates.discriminator.optimiser": {"name": "rmsprop", "lr": 1e-4},
-            "updates.generator.optimiser": {"name": "rmsprop", "lr": 1e-4, "momentum": 0.5},
-        },
-    ),
-    "sgd": (
-        "mlp",
-        "ring",
-        {
-            **MLP,
-            "updates.discriminator.optimiser": {"name": "sgd", "lr": 1e-3},
-            "updates.generator.optimiser": {"name": "sgd", "lr": 1e-3, "momentum": 0.5},
-        },
-    ),
-    "sketch-tied": (
-        "tied",
-        "vectors",
-        {"updates.generator.networks": ["generator", "q"]},
-    ),
-    "sketch-growing": ("growing", "vectors", {}),
-    "sketch-mapped": (
-        "mapped",
-        "vectors",
-        {
-            "terms.path": {"name": "path-length"},
-            "updates.generator.networks": ["mapping", "generator"],
-            "updates.generator.rates": {"mapping": 0.01},
-        },
-    ),
-    "sketch-translating": (
-        "translating",
-        "pairs",
-        {
-            "terms.cycle": {"name": "cycle"},
-            "updates.discriminator.networks": ["judge_a", "judge_b"],
-            "updates.generator.networks": ["to_a", "to_b"],
-        },
-    ),
-}
 KINDS = ("architecture", "loss", "penalty", "augmentation")
 
-
-def as_graph(graph: GraphModule, examples: list[Tensor]) -> GraphModule:
-    """Run the program operation by operation: what is traced, without a compiler."""
-    del examples
-    return graph
-
-
-def trainer(system: str, more: Settings | None = None) -> Trainer:
-    arch, data, settings = SYSTEMS[system]
-    rate = {"lr": 1e-4, "eps": 1e-4}  # a gradient that is zero but for rounding moves nothing
-    base = {
-        "batch": 6,
-        "steps": 10,
-        "log_every": 3,  # vital signs are looked at in steps 0, 3, 6 and 9
-        "compute.device": "cpu",
-        "ema.half_life_kimg": 0.05,
-        "updates.discriminator.optimiser": rate,
-        "updates.generator.optimiser": rate,
-    }
-    noise = torch.randint(0, 256, (30, 1, 28, 28), generator=torch.Generator().manual_seed(3))
-    tensors = {
-        "mnist-like": noise.to(torch.uint8),
-        "vectors": torch.randn(50, 8, generator=torch.Generator().manual_seed(5)),
-    }
-    given_data = TensorData.of(tensors[data]) if data in tensors else data
-    if data == "digits":
-        base |= {"data.resolution": 16}
-    request = Request(
-        arch=arch, data=given_data, settings=copy.deepcopy({**base, **settings, **(more or {})})
-    )
-    return prepare(request, Catalogue.discover([SKETCHES]), Observer()).trainer(Observer())
+TRACED = Backend("traced", CAPTURED.build, decompositions=PRODUCTS)
+"""What `compiled` hands to the compiler, run operation by operation."""
 
 
 @pytest.fixture
@@ -209,42 +40,13 @@ def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def widened(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
-
-
-def after(engine: Engine, one: Trainer, steps: int = 10) -> TrainState:
-    """Make steps with every input in torch's default precision."""
-    for _ in range(steps):
-        moves, new = one.feed.moves(one.state)
-        wide = [with_tensors(move, map(widened, tensors_of([move]))) for move in moves]
-        engine.step(one.state, wide, new)
-        one.state.grow()
-    return one.state
-
-
-def differences(a: TrainState, b: TrainState, tolerance: float) -> list[str]:
-    """Return the names of tensors that differ by more than a share of their norm."""
-    left, right = a.tensors(), b.tensors()
-    assert left.keys() == right.keys()
-    return [
-        name
-        for name in left
-        if not (left[name] - right[name]).double().norm()
-        <= tolerance * right[name].double().norm() + NOTHING
-    ]
-
-
-def failing(text: str) -> None:
-    raise AssertionError(text)
-
-
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.usefixtures("double")
 def test_a_step_as_one_program_equals_the_eager_step(system: str) -> None:
-    one, other = trainer(system), trainer(system)
-    program = after(Compiled(failing, as_graph), one)
-    assert differences(program, after(Eager(), other), TOLERANCE) == []
+    eager = after(Eager(), trainer(system))
+    for backend in (TRACED, CAPTURED):
+        program = after(Programs(failing, backend), trainer(system))
+        assert differences(program, eager, TOLERANCE) == []
 
 
 def test_every_bundled_component_is_among_these_systems() -> None:
@@ -259,12 +61,14 @@ def test_every_bundled_component_is_among_these_systems() -> None:
 def test_machine_code_equals_the_eager_step(system: str) -> None:
     always = {"terms.penalty.every": 1}  # one program, and dense layers or convolutions in it
     one, other = trainer(system, always), trainer(system, always)
-    assert differences(after(Compiled(failing), one), after(Eager(), other), TOLERANCE) == []
+    assert (
+        differences(after(Programs(failing, COMPILED), one), after(Eager(), other), TOLERANCE) == []
+    )
 
 
 def test_machine_code_equals_the_eager_step_in_single_precision() -> None:
     one, other = trainer("rmsprop"), trainer("rmsprop")
-    assert differences(after(Compiled(failing), one), after(Eager(), other), SINGLE) == []
+    assert differences(after(Programs(failing, COMPILED), one), after(Eager(), other), SINGLE) == []
 
 
 @pytest.mark.parametrize("system", ["r1", "r2", "wgan-gp", "wgan", "dragan"])
@@ -275,12 +79,13 @@ def test_a_penalty_reaches_the_weights_in_a_program(system: str) -> None:
     always = {"terms.penalty.every": 1}
     weak = trainer(system, always)
     strong = trainer(system, {**always, f"terms.penalty.{factor}": 1000.0})
-    a, b = (after(Compiled(failing, as_graph), one, 2) for one in (weak, strong))
+    a, b = (after(Programs(failing, TRACED), one, 2) for one in (weak, strong))
     c = after(Eager(), trainer(system, always), 2)
     assert differences(a, c, TOLERANCE) == []
     assert any("exp_avg" in name for name in differences(a, b, 1e-3))
 
 
+@pytest.mark.parametrize("updates", [WRITTEN_OUT, AT_ONCE], ids=["written out", "at once"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "options",
@@ -294,7 +99,9 @@ def test_a_penalty_reaches_the_weights_in_a_program(system: str) -> None:
     ],
     ids=str,
 )
-def test_the_arithmetic_is_torchs_own(options: Adam | RMSProp | SGD, dtype: torch.dtype) -> None:
+def test_the_arithmetic_is_torchs_own(
+    options: Adam | RMSProp | SGD, dtype: torch.dtype, updates: Updates
+) -> None:
     generator = torch.Generator().manual_seed(4)
     start = torch.randn(7, 5, generator=generator, dtype=torch.float64).to(dtype)
     theirs = torch.nn.Parameter(start.clone())
@@ -310,7 +117,8 @@ def test_the_arithmetic_is_torchs_own(options: Adam | RMSProp | SGD, dtype: torc
             slot: torch.zeros_like(tensor) for slot, tensor in optimiser.state[theirs].items()
         }
         lr = torch.tensor(rate, dtype=torch.float64)
-        UPDATES[type(optimiser)](ours, gradient, slots, lr, optimiser.param_groups[0])
+        group = optimiser.param_groups[0]
+        updates[type(optimiser)]([ours], [gradient], [slots], lr, group)
     tolerance = 1e-12 if dtype == torch.float64 else 1e-6
     pairs = [(ours, theirs.detach())]
     pairs += [(slots[slot], tensor) for slot, tensor in optimiser.state[theirs].items()]
@@ -364,7 +172,7 @@ class TestFallingBack:
         def broken(graph: GraphModule, examples: list[Tensor]) -> Any:
             raise OSError("no compiler\nhere")
 
-        monkeypatch.setattr("gan_toolkit.engines.compiled.inductor", broken)
+        monkeypatch.setattr("gan_toolkit.engines.backends.COMPILED", Backend("compiled", broken))
         run, warnings = self.made(sketch, "plain", {}, stop_at)
         assert warnings == ["Not compiled, the eager engine goes on instead: no compiler here."]
         assert run.rows()[-1]["step"] == 3
@@ -379,7 +187,7 @@ class TestFallingBack:
 
         warnings: list[str] = []
         one, other = trainer("mlp"), trainer("mlp")
-        wrong = after(Compiled(warnings.append, loses_gradients), one)
+        wrong = after(Programs(warnings.append, Backend("compiled", loses_gradients)), one)
         assert "Compiled wrongly" in warnings[0]
         assert differences(wrong, after(Eager(), other), 0.0) == []
 

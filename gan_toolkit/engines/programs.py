@@ -1,8 +1,8 @@
-"""The engine `compiled`: each kind of step becomes one program of machine code.
+"""The engines `compiled` and `captured`: each kind of step becomes one program.
 
 A kind is a stage of growth and the terms that are due. Its program is made when it is first met,
 and proved there and then: a copy of the state makes the same step eagerly, and unless both agree
-within rounding the eager engine goes on instead, as it does when a step cannot be compiled at all.
+within rounding the eager engine goes on instead, as it does when there can be no program at all.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from torch import Tensor
 
 from gan_toolkit.engines import Eager
 from gan_toolkit.engines.arithmetic import prepare_slots
-from gan_toolkit.engines.program import Backend, Program, inductor
+from gan_toolkit.engines.backends import Backend
+from gan_toolkit.engines.program import Program
 from gan_toolkit.state import FIXED, Tensors, TrainState
 from gan_toolkit.step import Move, minibatches
 
-ROUNDING = {"fp32": 1e-2, "bf16": 1e-1}
+ROUNDING = {"fp32": 1e-2, "tf32": 1e-1, "bf16": 1e-1}
 """How far, relative to its size, all that is linear in one network's gradient may be off."""
 ALONE = 0.3
 """The same of one tensor: that of a bias is a sum that may nearly cancel."""
 LASTING = (*FIXED, "optimisers/")
-NOISE = 1e-3
+NOISE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 1e-1}
 """What is smaller than this share of the largest of its kind is noise around zero."""
 GENTLE = 1e-3
 """Factor of the rates: one move's rounding is not to show in the gradients of the next."""
 
 
-class Compiled:
+class Programs:
     """Programs by kind of step; none for a kind that is made eagerly."""
 
-    def __init__(self, warn: Callable[[str], None], backend: Backend | None = None) -> None:
+    def __init__(self, warn: Callable[[str], None], backend: Backend) -> None:
         self._warn = warn
-        self._backend = backend or inductor
+        self._backend = backend
         self._programs: dict[Hashable, Program | None] = {}
         self._eager = Eager()
 
@@ -72,13 +73,13 @@ class Compiled:
             program.step(found, gentle, new_images)
         except Exception as error:  # noqa: BLE001  # whatever a compiler throws, training goes on
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            self._warn(f"Not compiled, the eager engine goes on instead: {reason}.")
+            self._warn(f"Not {self._backend.done}, the eager engine goes on instead: {reason}.")
             return None
         off = disagreements(state, expected, found)
         if off:
             self._warn(
-                f"Compiled wrongly, the eager engine goes on instead: {', '.join(off[:3])} "
-                "came out otherwise."
+                f"{self._backend.done.capitalize()} wrongly, the eager engine goes on instead: "
+                f"{', '.join(off[:3])} came out otherwise."
             )
             return None
         return program
@@ -99,6 +100,7 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
     weights are compared by the step that a network made as a whole, and optimisers' memories, which
     are linear in gradients or their squares, more closely.
     """
+    precision = before.recipe.plan.compute.precision
     old, right, other = (_lasting(state.tensors()) for state in (before, expected, found))
     if right.keys() != other.keys():
         return sorted(right.keys() ^ other.keys())
@@ -114,10 +116,10 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
         off = [other[name].double() - right[name] for name in names]
         moved = [right[name].double() - old[name] for name in names]
         exact = group.startswith("optimisers")
-        limit = ROUNDING[before.recipe.plan.compute.precision] if exact else 0.5
+        limit = ROUNDING[precision] if exact else 0.5
         if not math.hypot(*map(_norm, off)) <= limit * math.hypot(*map(_norm, moved)):
             wrong.append(group)
-        noise = NOISE * max(map(_size, moved))
+        noise = NOISE[precision] * max(map(_size, moved))
         wrong += [
             name
             for name, far, way in zip(names, off, moved, strict=True)

@@ -1,0 +1,88 @@
+"""What makes the graph of a step executable: a compiler, or nothing but the graph itself."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.fx import GraphModule
+
+from gan_toolkit.engines.arithmetic import AT_ONCE, WRITTEN_OUT, Updates
+from gan_toolkit.places import cache_folder
+
+Run = Callable[..., Sequence[Tensor]]
+Decompositions = Mapping[OpOverload[..., Any], Callable[..., Tensor]]  # Any: of any signature
+
+FEW = 4
+"""Terms of the sums in a matrix product that is written out."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How a step is traced and what then executes the graph."""
+
+    done: str
+    """What it does to a step, as a participle."""
+    build: Callable[[GraphModule, list[Tensor]], Run]
+    """Return the graph, given examples of its inputs, as something to call."""
+    updates: Updates = field(default_factory=lambda: WRITTEN_OUT)
+    decompositions: Decompositions = field(default_factory=dict)
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Return left @ right as a sum of outer products where these are few, else `NotImplemented`.
+
+    A call of a library costs more than so few numbers, and the sum can be fused with what follows.
+    """
+    terms = left.shape[1]
+    if not 0 < terms <= FEW:
+        return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way
+    parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
+    found: Tensor = functools.reduce(torch.add, parts)
+    return found
+
+
+def _shifted_product(
+    shift: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """Return shift + left @ right likewise."""
+    product = NotImplemented if (beta, alpha) != (1, 1) else _product(left, right)
+    return product if product is NotImplemented else shift + product
+
+
+PRODUCTS: Decompositions = {
+    torch.ops.aten.mm.default: _product,
+    torch.ops.aten.addmm.default: _shifted_product,
+}
+
+
+def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
+    """Return the graph as machine code; kept for runs to come.
+
+    For a processor it is one source file, for a GPU a kernel for each group of operations.
+    """
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    one_file = examples[0].device.type == "cpu"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's, of itself
+        from torch._inductor import compile as compile_graph
+
+        found: Run = compile_graph(graph, [*examples], options={"cpp_wrapper": one_file})
+    return found
+
+
+def as_it_is(graph: GraphModule, examples: list[Tensor]) -> Run:
+    """Return the graph, which runs operation by operation."""
+    del examples
+    return graph
+
+
+COMPILED = Backend("compiled", inductor, decompositions=PRODUCTS)
+CAPTURED = Backend("captured", as_it_is, AT_ONCE)
