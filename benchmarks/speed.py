@@ -313,6 +313,7 @@ def page(by_device: Mapping[str, Mapping[str, Any]]) -> str:
             f"torch {results['versions']['torch']}, {CLOCKS[clock]}.",
             "",
             *_table(results, device, clock),
+            *_whole_job(results.get("whole_job")),
         ]
     if "cuda" not in by_device:
         lines += ["", "With CUDA: *not measured*."]
@@ -352,6 +353,19 @@ def _table(results: Mapping[str, Any], device: str, clock: str) -> Iterator[str]
         yield f"| {facts['title']} | " + " | ".join([*cells, first]) + " |"
 
 
+def _whole_job(job: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what a job took from its command to its end, where somebody measured it."""
+    if job is None:
+        return
+    steps, plain = job["steps"], job["steps"] * job["plain_ms"] / 1000
+    yield ""
+    yield f"The tutorial's whole job, {steps:,} steps, took {job['seconds']} s from the command to"
+    yield f"its end, {job['training_s']} s of it training, the rest start and compiling. The plain"
+    yield f"loop, at {job['plain_ms']:.1f} ms a step, would take {plain:,.0f} s."
+    yield ""
+    yield f"    {job['command']}"
+
+
 def _time(facts: Mapping[str, Any], name: str, clock: str) -> str:
     if name not in facts["contestants"]:
         return "–"
@@ -379,6 +393,7 @@ def main() -> None:
         )
         print(json.dumps(workloads[name], indent=1), flush=True)
         kept[arguments.device] = {
+            **kept.get(arguments.device, {}),
             "workloads": {key: workloads[key] for key in WORKLOADS if key in workloads},
             "machine": machine(torch.device(arguments.device)),
             "versions": versions(),
