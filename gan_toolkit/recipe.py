@@ -100,6 +100,12 @@ class Compute(Options):
         description="eager: operation by operation; compiled: one program; auto: what pays",
         json_schema_extra=LOCAL,
     )
+    batch_norm: Literal["local", "synchronised"] = Field(
+        "local",
+        description="with several processes, over whose rows batch norm takes its statistics: "
+        "each one's own, or those of all",
+        json_schema_extra=LOCAL,
+    )
     channels_last: bool = Field(
         False,
         description="keep convolutions' weights with the channels last: faster in wide networks",

@@ -6,12 +6,14 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from gan_toolkit import processes
 from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
@@ -21,16 +23,16 @@ from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
 from gan_toolkit.initial import initial_weights
-from gan_toolkit.observer import Observer
+from gan_toolkit.observer import Observer, Quiet
 from gan_toolkit.options import validate
-from gan_toolkit.recipe import Plan, Recipe, differences
+from gan_toolkit.recipe import Compute, Plan, Recipe, differences
 from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
 from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.tracking import tracked
-from gan_toolkit.trainer import Trainer, disk
+from gan_toolkit.trainer import Trainer, disk, newest
 from gan_toolkit.watch import Watch
 
 MINUTES_KEPT_BACK = 0.08
@@ -60,9 +62,11 @@ def train(
     floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) when labelled.
     `settings` are recipe keys, dotted: `{"steps": 1000, "arch.width": 32}`. `minutes` chooses the
     number of steps by timing a few. `resume` continues the run in that folder; `init_from` begins a
-    new one with the weights of a trained model. `track` names trackers. Sets torch's threads and
-    its deterministic mode, and flushes denormals, in this process. Raises `GantkError`.
+    new one with the weights of a trained model. `track` names trackers. Under torchrun all of its
+    processes train the run together. Sets torch's threads and its deterministic mode, and flushes
+    denormals, in this process. Raises `GantkError`.
     """
+    processes.join()
     request = Request(
         recipe=recipe,
         arch=arch,
@@ -71,6 +75,8 @@ def train(
     )
     catalogue = Catalogue.discover(plugins)
     observer = observer or Observer()
+    if not processes.leads():
+        observer, track = Quiet(), ()
     for problem in catalogue.problems:
         observer.warn(problem)
     return train_request(
@@ -108,7 +114,7 @@ def train_request(
                 "leave out, minutes and init_from."
             )
         run = find_run(resume)
-        with disk(run.path, "Free some space and resume again; nothing is lost."), run.locked():
+        with disk(run.path, "Free some space and resume again; nothing is lost."), _held(run):
             _resume(run, request, catalogue, watcher)
         return run
     finally:
@@ -123,7 +129,7 @@ def _start(
     out: str | Path | None,
     init_from: str | Path | None,
 ) -> Run:
-    if out is not None:
+    if out is not None and processes.leads():
         Run.refuse_existing(Path(out))
     ready = prepare(request, catalogue, observer)
     if minutes is not None:
@@ -139,9 +145,14 @@ def _start(
         weights.fill(trainer.state, observer)
     stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
     run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
-    with run.locked():
+    with _held(run):
         trainer.run(run)
     return run
+
+
+def _held(run: Run) -> AbstractContextManager[None]:
+    """Hold the run against other trainers; the first of several processes does so for all."""
+    return run.locked() if processes.leads() else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -178,7 +189,8 @@ class Ready:
         seconds = {}
         for threads in (1, compute.threads):
             torch.set_num_threads(threads)
-            seconds[threads] = timed.trainer(Observer()).measure()
+            measured = timed.trainer(Observer()).measure()
+            seconds[threads] = processes.number_of_first(measured)
         best = compute.threads if seconds[compute.threads] < 0.9 * seconds[1] else 1
         torch.set_num_threads(best)
         told = ", ".join(f"{1000 * took:.1f} ms with {n}" for n, took in seconds.items())
@@ -190,7 +202,7 @@ class Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
         left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
         trainer = self.trainer(Observer())
-        seconds = trainer.measure(steps=8)
+        seconds = processes.number_of_first(trainer.measure(steps=8))
         recipe = self.recipe
         if recipe.plan.compute.engine == "auto":
             name, why = chosen(trainer.state, int(left / seconds))
@@ -211,8 +223,11 @@ def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready
     """Resolve a request, settle where it runs, open its data, and check that all of it fits."""
     asked = resolve(request, catalogue, observer.note)
     recipe = settled(asked, observer)
-    source = recipe.data.open(observer.progress)
+    with processes.first_here():
+        source = recipe.data.open(observer.progress)
     ready = _ready(recipe, source, catalogue)
+    processes.refuse_difference("another recipe", recipe.toml(exported=True))
+    processes.refuse_difference("other data", source.spec.fingerprint)
     return ready if asked.plan.compute.threads else ready.threaded(observer)
 
 
@@ -234,7 +249,10 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
         )
     if device == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: torch sees no Apple GPU here. Use --device cpu.")
-    threads = plan.compute.threads or torch.get_num_threads()
+    compute = plan.compute
+    if processes.count() > 1:
+        compute = _shared_out(plan, device, observer)
+    threads = compute.threads or processes.threads()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition for determinism
@@ -244,10 +262,36 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
     observer.note(
         f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {plan.compute.precision}."
     )
-    compute = plan.compute.model_copy(update={"device": device, "threads": threads})
+    compute = compute.model_copy(update={"device": device, "threads": threads})
     return _with_plan(
         recipe, compute=compute, steps=plan.length, kimg=None, planned_steps=plan.span
     )
+
+
+def _shared_out(plan: Plan, device: str, observer: Observer) -> Compute:
+    """Return how each of several processes computes. Raises `UsageError` when they cannot."""
+    compute, count, here = plan.compute, processes.count(), processes.together_here()
+    if plan.batch % (count * plan.accumulate):
+        each = f" in accumulate = {plan.accumulate} micro-batches" if plan.accumulate > 1 else ""
+        raise UsageError(
+            f"{count} processes cannot share a batch of {plan.batch}{each} equally. Set a batch "
+            f"that is a multiple of {count * plan.accumulate} (`--set batch=…`), or start fewer."
+        )
+    if device not in {"cpu", "cuda"}:
+        raise UsageError(
+            f"--device {device}: several processes train on cpu or on cuda, where each takes the "
+            "device of its own number. Use one of these, or one process."
+        )
+    if device == "cuda" and here > torch.cuda.device_count():
+        raise UsageError(
+            f"{here} processes here need as many CUDA devices, but torch sees "
+            f"{torch.cuda.device_count()}. Start fewer, or use --device cpu."
+        )
+    if compute.engine not in {"auto", "eager"}:
+        observer.note("Engine: eager, as no other averages gradients over processes.")
+    observer.note(f"Processes: {count}, each with {plan.batch // count} rows of every batch.")
+    threads = min(compute.threads, processes.threads())
+    return compute.model_copy(update={"engine": "eager", "threads": threads})
 
 
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
@@ -263,7 +307,7 @@ def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue)
 def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer) -> None:
     if request.arch or request.recipe:
         raise UsageError("--resume continues a run as it is; leave --arch and --recipe out.")
-    found = run.newest(observer.warn)
+    found = newest(run, observer.warn)
     stored = found.manifest["recipe"]
     asked = _changed(run, request, catalogue)
     grave, harmless = differences(stored, asked)
@@ -284,14 +328,16 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
             f"{recipe.plan.length}. Ask for more, or leave --steps out."
         )
     _warn_of_versions(found.manifest, observer)
-    source = recipe.data.open(observer.progress)
+    _warn_of_processes(found.manifest, observer)
+    with processes.first_here():
+        source = recipe.data.open(observer.progress)
     if source.spec.fingerprint != found.manifest["data"]["fingerprint"]:
         raise RunError(
             f"The data is not what '{run.path}' was trained on: fingerprint "
             f"{source.spec.fingerprint[:12]}, not {found.manifest['data']['fingerprint'][:12]}. "
             "Bring the old data back, or start a new run."
         )
-    if recipe.values() != stored:
+    if recipe.values() != stored and processes.leads():
         run.rewrite_recipe(recipe.toml())
     trainer = _ready(recipe, source, catalogue).trainer(observer)
     trainer.resume(run, found)
@@ -323,6 +369,15 @@ def _warn_of_versions(manifest: Manifest, observer: Observer) -> None:
     ]
     if changed:
         observer.warn(f"Resuming with other versions, the bits may differ: {', '.join(changed)}.")
+
+
+def _warn_of_processes(manifest: Manifest, observer: Observer) -> None:
+    then, now = manifest.get("processes", 1), processes.count()
+    if then != now:
+        observer.warn(
+            f"Resuming with {now} process{'es' * (now > 1)} instead of {then}: the same run within "
+            "rounding, not to the bit."
+        )
 
 
 def _with_plan(recipe: Recipe, **changes: object) -> Recipe:
