@@ -63,7 +63,7 @@ def gathered(tensor: Tensor) -> Tensor:
     """Return the tensors of all processes, [processes, …]; gradients find their way back."""
     rows = [torch.zeros_like(tensor)] * processes.count()
     rows[processes.rank()] = tensor
-    found: Tensor = _Sum.apply(torch.stack(rows))
+    found: Tensor = _Sum.apply(torch.stack(rows))  # type: ignore[no-untyped-call]  # torch leaves it so
     return found
 
 
@@ -75,6 +75,6 @@ class _Sum(torch.autograd.Function):
         return processes.summed(tensor)
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004  # torch's form
-        found: Tensor = _Sum.apply(gradient)
+    def backward(ctx: object, gradient: Tensor) -> Tensor:  # noqa: ARG004  # torch's form
+        found: Tensor = _Sum.apply(gradient)  # type: ignore[no-untyped-call]  # as above
         return found

@@ -40,18 +40,19 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the processes talk
+    logging.disable(logging.ERROR)  # the processes say all that there is to say
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # until each knows its share of the processors
     many = ["--standalone", "--local-addr=localhost", f"--nproc-per-node={processes}"]
     try:
         run(parse_args([*many, "-m", "gan_toolkit", *arguments]))
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        if failure.exitcode >= 0:
-            return failure.exitcode
-        name = signal.Signals(-failure.exitcode).name
-        print(f"gantk: process {rank} of {processes} was ended by {name}.", file=sys.stderr)
-        return 128 - failure.exitcode
+        killed = [rank for rank, failure in error.failures.items() if failure.exitcode < 0]
+        if not killed:
+            return error.get_first_failure()[1].exitcode
+        number = -error.failures[killed[0]].exitcode
+        name = signal.Signals(number).name
+        print(f"gantk: process {killed[0]} was ended by {name}.", file=sys.stderr)
+        return 128 + number
     except SignalException as error:
         return 128 + int(error.sigval)
     return 0

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from gan_toolkit.errors import LostProcess, RunError, UsageError
 
@@ -38,7 +40,7 @@ def join() -> None:
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(here() % torch.cuda.device_count())
     try:
-        store, number, total = next(dist.rendezvous("env://", timeout=JOINING))
+        store, number, total = next(rendezvous("env://", timeout=JOINING))
         store.set_timeout(WAITING)
         dist.init_process_group(
             backend, store=store, rank=number, world_size=total, timeout=WAITING
@@ -61,8 +63,11 @@ def leave(code: int) -> None:
     if not dist.is_initialized():
         return
     if code == 0:
-        meet()
-        dist.destroy_process_group()
+        try:
+            meet()
+            dist.destroy_process_group()
+        except LostProcess:  # it has said why
+            code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -71,7 +76,7 @@ def leave(code: int) -> None:
 class _Group:
     """What this process knows of its group beside torch."""
 
-    store: dist.Store | None = None
+    store: Any = None  # Any: torch types its stores nowhere that it exports
 
 
 def count() -> int:
@@ -219,8 +224,8 @@ def _others() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LostProcess(
-            f"Process {rank()} lost another process of this run ({_first_line(error)}). It was "
-            "killed, or its machine cannot be reached."
+            f"Process {rank()} lost another process of this run: it was killed, or its machine "
+            "cannot be reached."
         ) from error
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_toolkit import processes
 from gan_toolkit.state import Readings, TrainState
@@ -24,7 +23,8 @@ def own(rows: Tensor, parts: int) -> Tensor:
     count = processes.count()
     if count == 1:
         return rows
-    return rows.unflatten(0, (parts, count, -1))[:, processes.rank()].flatten(0, 1)
+    found: Tensor = rows.unflatten(0, (parts, count, -1))[:, processes.rank()].flatten(0, 1)
+    return found
 
 
 @contextmanager

@@ -376,7 +376,8 @@ class Trainer:
             losses_first = sorted(means, key=lambda name: name.startswith(STRIDES))
             bad = next((n for n in losses_first if not math.isfinite(means[n])), "")
             bad = bad or next(iter(self.state.broken()), "")
-        if bad and processes.leads():  # for the doctor; a resumed run drops it with all that comes after its checkpoint
+        if bad and processes.leads():
+            # For the doctor; a resumed run drops it with all that comes after its checkpoint.
             run.append({"step": self.state.step, "diverged": bad})
         where = f"at step {self.state.step} in {bad}" if bad else "but not when replayed"
         raise Diverged(
