@@ -1,6 +1,6 @@
 """What each of several processes does in `test_processes.py`: it trains, and writes what it holds.
 
-    torchrun --nproc-per-node 2 tests/training/together.py FOLDER
+torchrun --nproc-per-node 2 tests/training/together.py FOLDER
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ Systems = dict[str, tuple[str, dict[str, Any]]]
 EXACT: Systems = {
     "plain": ("plain", {}),
     "twice-d-once-g": ("plain", {"updates.discriminator.times": 2}),
-    "accumulated": ("plain", {"accumulate": 2}),
     "wgan-gp": ("plain", {"terms.gp": {"name": "interpolated", "every": 2}}),
     "r3gan": (
         "plain",
@@ -62,7 +61,15 @@ ALIKE: Systems = {
     ),
 }
 """Those of which only is said that all processes hold the same."""
-SYNCHRONISED: Systems = {
+ROUNDED: Systems = {
+    "accumulated": (
+        "plain",
+        {
+            "accumulate": 2,
+            "updates.generator.optimiser": SGD,
+            "updates.discriminator.optimiser": SGD,
+        },
+    ),
     "synchronised": ("mlp", {**NORMED, "compute.batch_norm": "synchronised"}),
     "synchronised-twice": (
         "mlp",
@@ -103,7 +110,7 @@ def trained(arch: str, settings: dict[str, Any]) -> Tensors:
 def main(folder: Path) -> None:
     processes.join()
     rank = processes.rank()
-    for name, (arch, settings) in (EXACT | ALIKE | SYNCHRONISED).items():
+    for name, (arch, settings) in (EXACT | ALIKE | ROUNDED).items():
         write_tensors(folder / f"{name}-{rank}.safetensors", trained(arch, settings), {})
     settings = {"batch": 16, "steps": 40, "log_every": 7, "terms.bad.name": "exploding"}
     try:
