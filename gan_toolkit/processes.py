@@ -41,15 +41,16 @@ def join() -> None:
         torch.cuda.set_device(here() % torch.cuda.device_count())
     try:
         store, number, total = next(rendezvous("env://", timeout=JOINING))
-        store.set_timeout(WAITING)
         dist.init_process_group(
-            backend, store=store, rank=number, world_size=total, timeout=WAITING
+            backend, store=store, rank=number, world_size=total, timeout=JOINING
         )
         meet()
+        _Group.all = dist.new_group(timeout=WAITING)
     except (RuntimeError, ValueError) as error:
         raise RunError(
-            f"Not all of the processes met: {_first_line(error)}. Check that each machine runs the "
-            "same torchrun command and reaches the others (docs/how-to/several-machines.md)."
+            f"Not all of the processes met ({_first_line(error)}). Check that each machine runs the "
+            "same torchrun command, and set GLOO_SOCKET_IFNAME to the network interface by which "
+            "they reach each other."
         ) from error
     _Group.store = store
 
@@ -76,6 +77,7 @@ def leave(code: int) -> None:
 class _Group:
     """What this process knows of its group beside torch."""
 
+    all: dist.ProcessGroup | None = None
     store: Any = None  # Any: torch types its stores nowhere that it exports
 
 
@@ -117,7 +119,7 @@ def summed(tensor: Tensor) -> Tensor:
     """Return the sum of the tensors that all processes give."""
     total = tensor.clone(memory_format=torch.contiguous_format)
     with _others():
-        dist.all_reduce(total)
+        dist.all_reduce(total, group=_Group.all)
     return total
 
 
@@ -127,7 +129,7 @@ def average(tensors: Sequence[Tensor]) -> None:
         alike = [tensor for tensor in tensors if (tensor.dtype, tensor.device) == kind]
         flat = torch.cat([tensor.reshape(-1) for tensor in alike])
         with _others():
-            dist.all_reduce(flat)
+            dist.all_reduce(flat, group=_Group.all)
         flat /= count()
         pieces = flat.split([tensor.numel() for tensor in alike])
         for tensor, piece in zip(alike, pieces, strict=True):
@@ -141,7 +143,7 @@ def spread(tensors: Sequence[Tensor]) -> None:
     for tensor in tensors:
         sent = tensor.contiguous()
         with _others():
-            dist.broadcast(sent, 0)
+            dist.broadcast(sent, 0, group=_Group.all)
         if sent is not tensor:
             tensor.copy_(sent)
 
@@ -152,7 +154,7 @@ def highest(*numbers: int) -> list[int]:
         return list(numbers)
     given = torch.tensor(numbers)
     with _others():
-        dist.all_reduce(given, dist.ReduceOp.MAX)
+        dist.all_reduce(given, dist.ReduceOp.MAX, group=_Group.all)
     found: list[int] = given.tolist()
     return found
 
