@@ -41,7 +41,7 @@ def speed(words: tuple[str, ...], contestant: tuple[str, ...], folder: Path) -> 
     command = ["train", *words, "--engine", "eager", "--set", f"log_every={every}"]
     run = [sys.executable, "-m", "gan_toolkit", *command, *contestant, "--out", str(folder)]
     subprocess.run(run, check=True, capture_output=True)
-    return statistics.median(row["images_per_second"] for row in Run(folder).rows()[1:])
+    return statistics.median(float(row["images_per_second"]) for row in Run(folder).rows()[1:])
 
 
 def main() -> None:

@@ -48,9 +48,9 @@ def join() -> None:
         _Group.all = dist.new_group(timeout=WAITING)
     except (RuntimeError, ValueError) as error:
         raise RunError(
-            f"Not all of the processes met ({_first_line(error)}). Check that each machine runs the "
-            "same torchrun command, and set GLOO_SOCKET_IFNAME to the network interface by which "
-            "they reach each other."
+            f"Not all of the processes met ({_first_line(error)}). Check that each machine runs "
+            "the same torchrun command, and set GLOO_SOCKET_IFNAME to the network interface that "
+            "joins them."
         ) from error
     _Group.store = store
 
