@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from gan_toolkit.errors import UsageError
+from gan_toolkit.processes import processors
 
 
 def wanted(processes: int) -> bool:
@@ -16,8 +17,7 @@ def wanted(processes: int) -> bool:
 
     Raises `UsageError` for a number that cannot be had.
     """
-    able = getattr(os, "sched_getaffinity", None)
-    most = len(able(0)) if able else os.cpu_count() or 1
+    most = processors()
     if not 1 <= processes <= most:
         raise UsageError(
             f"--processes {processes}: this machine has {most} processor{'s' * (most > 1)}, so "
@@ -46,12 +46,16 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     try:
         run(parse_args([*many, "-m", "gan_toolkit", *arguments]))
     except ChildFailedError as error:
-        killed = [rank for rank, failure in error.failures.items() if failure.exitcode < 0]
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        # torchrun ends what is left by SIGTERM.
+        killed = [rank for rank, code in codes.items() if code < 0 and code != -signal.SIGTERM]
         if not killed:
-            return error.get_first_failure()[1].exitcode
-        number = -error.failures[killed[0]].exitcode
-        name = signal.Signals(number).name
-        print(f"gantk: process {killed[0]} was ended by {name}.", file=sys.stderr)
+            return max(*codes.values(), 1)
+        number = -codes[killed[0]]
+        print(
+            f"gantk: process {killed[0]} was ended by {signal.Signals(number).name}.",
+            file=sys.stderr,
+        )
         return 128 + number
     except SignalException as error:
         return 128 + int(error.sigval)

@@ -106,13 +106,17 @@ def together_here() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if count() > 1 else 1
 
 
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    able = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    return len(able(0)) if able else os.cpu_count() or 1
+
+
 def threads() -> int:
-    """Return this process's share of the processors that it may use, at least one."""
+    """Return this process's share of the processors, at least one."""
     if count() == 1:
         return torch.get_num_threads()
-    able = getattr(os, "sched_getaffinity", None)
-    processors = len(able(0)) if able else os.cpu_count() or 1
-    return max(1, processors // together_here())
+    return max(1, processors() // together_here())
 
 
 def summed(tensor: Tensor) -> Tensor:
@@ -226,8 +230,8 @@ def _others() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LostProcess(
-            f"Process {rank()} lost another process of this run: it was killed, or its machine "
-            "cannot be reached."
+            f"Process {rank()} lost another process of this run: it failed, was killed or cannot "
+            "be reached."
         ) from error
 
 

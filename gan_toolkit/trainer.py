@@ -11,7 +11,7 @@ import math
 import shlex
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +20,12 @@ import torch
 
 from gan_toolkit import bundle, processes
 from gan_toolkit.checkpoint import Checkpoint, Manifest
-from gan_toolkit.checkpoint import read as read_checkpoint
 from gan_toolkit.data import LABEL, EndlessSource, Source
 from gan_toolkit.description import Description
 from gan_toolkit.doctor import Doctor
 from gan_toolkit.engines import engine_named
 from gan_toolkit.engines.choice import chosen
-from gan_toolkit.errors import Diverged, Interrupted, LostProcess, RunError
+from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import is_full
 from gan_toolkit.observer import Observer
@@ -34,6 +33,7 @@ from gan_toolkit.pictures import picture, save_png, scatter
 from gan_toolkit.recipe import EngineName, Recipe
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import draw_samples, grid_size, seeded
+from gan_toolkit.shared_run import lost, newest, seen
 from gan_toolkit.signals import Signals
 from gan_toolkit.state import LASTING, TrainState
 from gan_toolkit.system import machine, versions
@@ -86,7 +86,7 @@ class Trainer:
             with disk(path, "Nothing was started; free some space and try again."):
                 Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
         self._saved_step = 0
-        return seen(Path(processes.text_of_first(str(path))))
+        return seen(path)
 
     def _settle_engine(self) -> None:
         """Decide for good what executes the steps: what the recipe asks for, if that can."""
@@ -386,33 +386,6 @@ class Trainer:
             f"(`--set updates.discriminator.optimiser.lr=…`, likewise the generator's), a larger "
             f"batch or --precision fp32."
         )
-
-
-def seen(path: Path) -> Run:
-    """Return the run that the first process made. Raises `RunError` where it cannot be seen."""
-    try:
-        return Run(path)
-    except RunError as error:
-        raise RunError(
-            f"Process {processes.rank()} does not see the run's folder '{path}'. Name one with "
-            "--out that all of the machines share."
-        ) from error
-
-
-def newest(run: Run, warn: Callable[[str], None]) -> Checkpoint:
-    """Return the newest usable checkpoint, the same to each process; the first one looks."""
-    found = run.newest(warn) if processes.leads() else None
-    path = Path(processes.text_of_first(str(found.path) if found else ""))
-    return found or read_checkpoint(path)
-
-
-@contextmanager
-def lost(again: str) -> Iterator[None]:
-    """Say how to go on after another process of the run was lost."""
-    try:
-        yield
-    except LostProcess as error:
-        raise LostProcess(f"{error} The last checkpoint is intact: go on with {again}.") from error
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +28,11 @@ from gan_toolkit.recipe import Compute, Plan, Recipe, differences
 from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
+from gan_toolkit.shared_run import held, newest
 from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.tracking import tracked
-from gan_toolkit.trainer import Trainer, disk, newest
+from gan_toolkit.trainer import Trainer, disk
 from gan_toolkit.watch import Watch
 
 MINUTES_KEPT_BACK = 0.08
@@ -114,7 +114,7 @@ def train_request(
                 "leave out, minutes and init_from."
             )
         run = find_run(resume)
-        with disk(run.path, "Free some space and resume again; nothing is lost."), _held(run):
+        with disk(run.path, "Free some space and resume again; nothing is lost."), held(run):
             _resume(run, request, catalogue, watcher)
         return run
     finally:
@@ -145,14 +145,9 @@ def _start(
         weights.fill(trainer.state, observer)
     stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
     run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
-    with _held(run):
+    with held(run):
         trainer.run(run)
     return run
-
-
-def _held(run: Run) -> AbstractContextManager[None]:
-    """Hold the run against other trainers; the first of several processes does so for all."""
-    return run.locked() if processes.leads() else nullcontext()
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ TRAIN = (
     *("--set", "terms.fault={name='faulty'}"),
 )
 needs_two = pytest.mark.skipif(
-    len(os.sched_getaffinity(0)) < 2, reason="one processor has no two processes"
+    processes.processors() < 2, reason="one processor has no two processes"
 )
 
 
