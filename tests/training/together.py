@@ -48,6 +48,18 @@ EXACT: Systems = {
     "acgan": ("acgan", {"terms.head": {"name": "class-head"}}),
     "growing": ("growing", {}),
     "endless-data": ("plain", {"data": "endless"}),
+    "progressive": (
+        "progressive",
+        {
+            "data": TensorData.of(torch.rand(40, 1, 16, 16, generator=torch.Generator()) * 2 - 1),
+            "arch.latent": 5,
+            "arch.width": 6,
+            "arch.taper": 48,
+            "arch.whole_batch_to": 8,
+            "arch.stage_kimg": 0.06,
+            "arch.fade_kimg": 0.06,
+        },
+    ),
 }
 """Those that two processes train to the bits of twice as many micro-batches."""
 ALIKE: Systems = {
