@@ -40,11 +40,11 @@ from gan_toolkit.fit import refusals
 from gan_toolkit.observer import Observer
 from gan_toolkit.options import Options
 from gan_toolkit.resolve import build
+from gan_toolkit.settling import settled
 from gan_toolkit.step import step
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.terms import Term
 from gan_toolkit.trainer import Trainer
-from gan_toolkit.training import settled
 
 HERE = Path(__file__).parent
 JSON = HERE / "combinations.json"

@@ -77,6 +77,10 @@ class RunError(GantkError):
     """A run folder cannot be used as asked."""
 
 
+class LostProcess(GantkError):
+    """Another process of the same run ended, so this one cannot go on."""
+
+
 class BundleError(GantkError):
     """Exported weights or their description cannot be used."""
 

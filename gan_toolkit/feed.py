@@ -13,13 +13,14 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from gan_toolkit import shares
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.augmentation import SIDES, Augmented
 from gan_toolkit.data import LABEL, Batch, DataSpec, EndlessSource, Source, Stored
 from gan_toolkit.options import Options, Schedule, Scheduled
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.state import TrainState
-from gan_toolkit.step import Move
+from gan_toolkit.step import Move, minibatches, pieces
 from gan_toolkit.streams import Categorical, Draw, stream
 
 
@@ -33,6 +34,7 @@ class Feed:
         self.device = device
         self.spec: DataSpec = source.spec.ranged(*recipe.arch.sample_range)
         self._source = source.to(device) if isinstance(source, Stored) else source
+        self._parts = 1
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
         self._draws = recipe.arch.draws(self.spec)
@@ -49,6 +51,7 @@ class Feed:
     def moves(self, state: TrainState) -> tuple[list[Move], int]:
         """Return the moves of the state's next step and the number of real images they draw."""
         plan, step = self.recipe.plan, state.step
+        self._parts = sum(len(pieces(state, rows)) for rows in minibatches(state))
         fraction = step / plan.span
         s = architecture_scalars(self.recipe.arch, state.nimg, fraction, self.device)
         moves: list[Move] = []
@@ -109,13 +112,20 @@ class Feed:
         return self._normalised(self._gather(order))
 
     def reals(self, position: int) -> Batch:
-        """Return the batch that starts after `position` real images, normalised, on the device."""
+        """Return the batch that starts after `position` real images, normalised, on the device.
+
+        Of several processes each gets its own rows of it.
+        """
         batch = self.recipe.plan.batch
         if self.spec.length is None:
-            rows = self._draw_rows(batch, stream(self.recipe.plan.seed, "data", position))
+            drawn = self._draw_rows(batch, stream(self.recipe.plan.seed, "data", position))
+            rows = {name: self._own(tensor) for name, tensor in drawn.items()}
         else:
-            rows = self._gather(self._indices(position, batch, self.spec.length))
+            rows = self._gather(self._own(self._indices(position, batch, self.spec.length)))
         return self._normalised(rows)
+
+    def _own(self, rows: Tensor) -> Tensor:
+        return shares.own(rows, self._parts)
 
     def _gather(self, indices: Tensor) -> Batch:
         if isinstance(self._source, Stored):
@@ -159,7 +169,7 @@ class Feed:
     def _sampled(self, draws: Mapping[str, Draw], *key: str | int) -> Batch:
         plan = self.recipe.plan
         return {
-            name: draw.sample(plan.batch, stream(plan.seed, "draw", *key, name)).to(
+            name: self._own(draw.sample(plan.batch, stream(plan.seed, "draw", *key, name))).to(
                 self.device, non_blocking=True
             )
             for name, draw in draws.items()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from torch.nn import BatchNorm1d, Module
 from torch.nn.modules.batchnorm import _BatchNorm  # torch gives the base of batch norms no name
 
+from gan_toolkit import processes
 from gan_toolkit.data import LABEL, DataSpec
 from gan_toolkit.errors import did_you_mean
 from gan_toolkit.recipe import Recipe
@@ -107,7 +108,8 @@ def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
     """Yield what batch norm bars: slopes of single samples through D, vectors one at a time."""
     plan = recipe.plan
     per_sample = [name for name, term in recipe.terms.items() if term.per_sample]
-    alone = plan.batch == plan.accumulate
+    count = processes.count() if plan.compute.batch_norm == "local" else 1
+    alone = plan.batch == plan.accumulate * count
     if not per_sample and not alone:
         return
     with global_stream(0, "fit"):
@@ -115,8 +117,8 @@ def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
     if alone and (name := next(_holding(BatchNorm1d, networks), None)):
         yield (
             f"accumulate: batch norm in '{name}' needs two samples or more at once, but "
-            f"accumulate = {plan.accumulate} leaves one of a batch of {plan.batch}. Set a larger "
-            "batch or a smaller accumulate."
+            f"accumulate = {plan.accumulate}{f' in {count} processes' if count > 1 else ''} leaves "
+            f"one of a batch of {plan.batch}. Set a larger batch or a smaller accumulate."
         )
     for update in plan.updates.values():
         mixing = [name for name in _holding(_BatchNorm, networks) if name in update.networks]

@@ -56,3 +56,13 @@ class Observer:
 
     def close(self) -> None:
         """Nothing more will come: the run ended, was stopped or failed."""
+
+
+class Quiet(Observer):
+    """Hears everything and says nothing: of several processes only the first one talks."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def warn(self, text: str) -> None:
+        """Say nothing."""

@@ -104,6 +104,12 @@ class Compute(Options):
         "machine code or, on a GPU, of recorded operations; auto: what pays",
         json_schema_extra=LOCAL,
     )
+    batch_norm: Literal["local", "synchronised"] = Field(
+        "local",
+        description="with several processes, over whose rows batch norm takes its statistics: "
+        "each one's own, or those of all",
+        json_schema_extra=LOCAL,
+    )
     channels_last: bool = Field(
         False,
         description="keep convolutions' weights with the channels last: faster in wide networks",

@@ -9,10 +9,15 @@ from typing import Self
 
 
 class Signals:
-    """Notes the first SIGINT or SIGTERM; a second one acts as if nobody listened."""
+    """Notes the first SIGINT or SIGTERM; a second one acts as if nobody listened.
 
-    def __init__(self) -> None:
+    Unless somebody `insists`: torchrun passes on to its processes what they have heard already, and
+    ends those that do not stop.
+    """
+
+    def __init__(self, *, insists: bool = False) -> None:
         self.caught = 0
+        self._insists = insists
         self._before: dict[int, signal.Handlers] = {}
 
     def __enter__(self) -> Self:
@@ -34,7 +39,8 @@ class Signals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.caught = number
-        self._restore()
+        if not self._insists:
+            self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

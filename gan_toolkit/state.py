@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gan_toolkit.batch_norm import synchronise
 from gan_toolkit.data import DataSpec
 from gan_toolkit.errors import CheckpointError, RecipeError, did_you_mean
 from gan_toolkit.recipe import Recipe, Update
@@ -20,6 +21,8 @@ from gan_toolkit.vitals import Vitals
 Tensors = dict[str, Tensor]
 FIXED = ("networks/", "ema/", "terms/")
 """Groups whose names and shapes the recipe and the stage decide."""
+LASTING = (*FIXED, "optimisers/")
+"""Groups that later steps build on; the others are only told."""
 
 
 class Readings:
@@ -138,6 +141,8 @@ class TrainState:
         if recipe.plan.compute.channels_last:  # averages stay as they are where they are loaded
             for network in self.networks.values():
                 network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own types forget it
+        if recipe.plan.compute.batch_norm == "synchronised":
+            synchronise(self.networks.values())
         self.weights = {name: list(net.parameters()) for name, net in self.networks.items()}
         self.averaged = self._averaged()
         self.optimisers = {

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from gan_toolkit import processes, shares
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.augmentation import Augmented
 from gan_toolkit.data import Batch
@@ -105,11 +106,12 @@ def _check_parts(move: Move, name: str, parts: Parts) -> None:
 
 
 def minibatches(state: TrainState) -> Iterator[range]:
-    """Yield the rows of each minibatch: the whole batch, unless the architecture asks for more."""
+    """Yield this process's rows of each minibatch: all, unless the architecture asks for more."""
     plan, arch = state.recipe.plan, state.recipe.arch
     asked = arch.minibatches(state.spec, state.nimg)
-    size = plan.batch // math.gcd(asked, plan.batch // plan.accumulate)
-    for first in range(0, plan.batch, size):
+    batch = plan.batch // processes.count()
+    size = batch // math.gcd(asked, batch // plan.accumulate)
+    for first in range(0, batch, size):
         yield range(first, first + size)
 
 
@@ -127,10 +129,11 @@ def _learn(state: TrainState, move: Move, rows: range) -> None:
     optimiser = state.optimisers[move.name]
     optimiser.zero_grad(set_to_none=True)
     parts = pieces(state, rows)
-    for part in parts:
-        total = objective(state, move, part)
-        if total.requires_grad:  # a move without parts in this role leaves the weights alone
-            (total / len(parts)).backward()
+    with shares.averaged(state, move.terms):
+        for part in parts:
+            total = objective(state, move, part)
+            if total.requires_grad:  # a move without parts in this role leaves the weights alone
+                (total / len(parts)).backward()
     for group in optimiser.param_groups:
         group["lr"] = move.lr * group["rate"]
     if state.vitals.measured(state.step):

@@ -32,6 +32,9 @@ class Term(Options):
     throughout. `per_sample` says that it looks at the gradient of each sample alone, which batch
     norm in D would falsify. `heads` names the heads of a verdict that it reads, `fields` the fields
     of the data beside samples. What a recipe mixes is held against all of these before training.
+
+    Each of several processes computes the value on rows of its own. A memory that is a single
+    number then becomes the mean over the processes, any other that of the first one.
     """
 
     every: int = Field(1, ge=1, description="steps between uses; the value is scaled by it")

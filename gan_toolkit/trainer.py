@@ -6,6 +6,7 @@ The trainer owns the run's files and its clock; the arithmetic is `step.py`, exe
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 import statistics
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from gan_toolkit import bundle
+from gan_toolkit import bundle, processes
 from gan_toolkit.checkpoint import Checkpoint, Manifest
 from gan_toolkit.data import LABEL, EndlessSource, Source
 from gan_toolkit.description import Description
@@ -32,8 +33,9 @@ from gan_toolkit.pictures import picture, save_png, scatter
 from gan_toolkit.recipe import EngineName, Recipe
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import draw_samples, grid_size, seeded
+from gan_toolkit.shared_run import lost, newest, seen
 from gan_toolkit.signals import Signals
-from gan_toolkit.state import TrainState
+from gan_toolkit.state import LASTING, TrainState
 from gan_toolkit.system import machine, versions
 from gan_toolkit.trace import trace, write_trace
 from gan_toolkit.vitals import ALL_KNOWN, REFERENCE, Reference
@@ -46,7 +48,11 @@ STRIDES = ("gradient.", "change.")
 
 
 class Trainer:
-    """One run being trained: a settled recipe, an open data set, a state."""
+    """One run being trained: a settled recipe, an open data set, a state.
+
+    Of several processes that train it each has a trainer. All do the same, but only the first one's
+    writes, evaluates and talks.
+    """
 
     def __init__(
         self,
@@ -75,10 +81,12 @@ class Trainer:
     def start(self, path: Path) -> Run:
         """Make the run folder, with the checkpoint of step 0 in it, and return it."""
         self._settle_engine()
-        with disk(path, "Nothing was started; free some space and try again."):
-            run = Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
+        self._spread()
+        if processes.leads():
+            with disk(path, "Nothing was started; free some space and try again."):
+                Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
         self._saved_step = 0
-        return run
+        return seen(path)
 
     def _settle_engine(self) -> None:
         """Decide for good what executes the steps: what the recipe asks for, if that can."""
@@ -95,9 +103,17 @@ class Trainer:
     def resume(self, run: Run, found: Checkpoint) -> None:
         """Take up a run at a checkpoint."""
         self.state.load(found.tensors, step=found.step, nimg=found.nimg)
+        self._spread()
         self._seconds_before = float(found.manifest.get("seconds", 0.0))
         self._saved_step = found.step
-        run.cut_back(found.step)
+        if processes.leads():
+            run.cut_back(found.step)
+
+    def _spread(self) -> None:
+        """Take over the first process's weights, averages and memories: they were made alike."""
+        if processes.count() > 1:
+            tensors = self.state.tensors()
+            processes.spread([tensors[name] for name in tensors if name.startswith(LASTING)])
 
     def run(self, run: Run) -> None:
         """Train until the recipe's last step.
@@ -109,14 +125,16 @@ class Trainer:
         again = self._command(run)
         with (
             self._own_draws(),
-            Signals() as signals,
+            Signals(insists=processes.count() > 1) as signals,
+            lost(again),
             disk(run.path, f"The last checkpoint is intact. Free some space, then {again}."),
         ):
             self._clock = time.monotonic()
             self._lap = (state.nimg, self._clock)
             self.observer.built(self.recipe, state.spec, state.networks)
             self.observer.began(run.path, state.step, length)
-            self._doctor.read(run.rows())
+            if processes.leads():
+                self._doctor.read(run.rows())
             if state.step == 0:
                 self._evaluate(run)
                 self._draw(run)
@@ -128,9 +146,10 @@ class Trainer:
                 if state.step % plan.log_every == 0 or ended or scores:
                     self._log(run, scores)
                 enough = "" if ended else self._enough(run, scores)
-                if state.step % plan.sample_every == 0 or ended or enough:
+                stopped_by, over = processes.highest(stopped_by, bool(enough))
+                if state.step % plan.sample_every == 0 or ended or over:
                     self._draw(run)
-                stops = ended or stopped_by or enough
+                stops = ended or stopped_by or over
                 if state.step % plan.checkpoint_every == 0 or grown or stops:
                     self._save(run)
                 self.observer.advanced(state.step)
@@ -139,10 +158,10 @@ class Trainer:
                         f"Stopped at step {state.step} of {length}; saved. Go on with {again}.",
                         signal_number=stopped_by,
                     )
-                if enough:
+                if over:
                     self.observer.note(f"Stopped at step {state.step} of {length}: {enough}.")
                     break
-            if not (run.path / bundle.RUN_WEIGHTS).exists():
+            if processes.leads() and not (run.path / bundle.RUN_WEIGHTS).exists():
                 self._export(run)
         self.observer.ended(run.path, state.step)
 
@@ -176,8 +195,10 @@ class Trainer:
         return statistics.median(times[1:])
 
     def _command(self, run: Run) -> str:
-        plugins = [word for file in self._plugin_files for word in ("--plugin", file)]
-        return f"`{shlex.join(['gantk', 'train', '--resume', str(run.path), *plugins])}`"
+        more = [word for file in self._plugin_files for word in ("--plugin", file)]
+        if processes.count() == processes.together_here() > 1:
+            more += ["--processes", str(processes.count())]
+        return f"`{shlex.join(['gantk', 'train', '--resume', str(run.path), *more])}`"
 
     @cached_property
     def reference(self) -> Reference:
@@ -195,7 +216,10 @@ class Trainer:
     def _advance(self) -> bool:
         """Make one step; return whether the networks grew after it."""
         self.engine.step(self.state, *self.feed.moves(self.state))
-        return self.state.grow()
+        grown = self.state.grow()
+        if grown:
+            self._spread()
+        return grown
 
     def _evaluate(self, run: Run, *, ended: bool = False) -> Mapping[str, float]:
         """Return the scores of the averaged weights if they are due now, by name.
@@ -205,8 +229,14 @@ class Trainer:
         step = self.state.step
         if self._watch is None or not self._watch.due(step, ended=ended):
             return {}
+        found = self._scored(self._watch, run) if processes.leads() else {}
+        scores: dict[str, float] = json.loads(processes.text_of_first(json.dumps(found)))
+        return scores
+
+    def _scored(self, watch: Watch, run: Run) -> Mapping[str, float]:
+        step = self.state.step
         try:
-            return self._watch.look(run, step, self._exported(), self.description(), self.device)
+            return watch.look(run, step, self._exported(), self.description(), self.device)
         except OSError:
             raise
         except Exception as error:
@@ -234,6 +264,9 @@ class Trainer:
         if not all(map(math.isfinite, means.values())):
             self._diverged(run)
         state.readings.clear()
+        if not processes.leads():
+            state.vitals.load({})
+            return
         now = time.monotonic()
         nimg, since = self._lap
         self._lap = (state.nimg, now)
@@ -253,6 +286,10 @@ class Trainer:
 
     def _draw(self, run: Run) -> None:
         state, recipe = self.state, self.recipe
+        points = len(state.spec.sample.shape) == 1
+        traced = trace(self.feed, state) if points else {}  # by all: it makes a step
+        if not processes.leads():
+            return
         n, rows = grid_size(recipe.arch, state.spec)
         samples = draw_samples(
             recipe.arch,
@@ -267,8 +304,7 @@ class Trainer:
         )
         path = run.sample_path(state.step)
         facts = {"seed": 0, "step": state.step, "architecture": recipe.names["arch"]}
-        if len(state.spec.sample.shape) == 1:
-            traced = trace(self.feed, state)
+        if points:
             write_trace(run.trace_path(state.step), traced)
             sheet = scatter(samples, traced["real"])
         else:
@@ -281,8 +317,9 @@ class Trainer:
             return
         if self.state.broken():
             self._diverged(run)
-        self._export(run)
-        run.save(self.state.tensors(), self._manifest(), self.recipe.plan.keep)
+        if processes.leads():
+            self._export(run)
+            run.save(self.state.tensors(), self._manifest(), self.recipe.plan.keep)
         self._saved_step = self.state.step
 
     def _export(self, run: Run) -> None:
@@ -313,6 +350,7 @@ class Trainer:
             "step": self.state.step,
             "nimg": self.state.nimg,
             "seconds": self._seconds(),
+            "processes": processes.count(),
             "recipe": self.recipe.values(),
             "data": {"name": self.state.spec.name, "fingerprint": self.state.spec.fingerprint},
             "versions": versions(),
@@ -325,7 +363,7 @@ class Trainer:
     def _diverged(self, run: Run) -> None:
         """Go back to the last good checkpoint, replay to the first bad number, and say which."""
         last = self.state.step
-        self.resume(run, run.newest(self.observer.warn))
+        self.resume(run, newest(run, self.observer.warn))
         good = self.state.step
         self.observer.warn(
             f"NaN or infinity by step {last}; replaying from step {good} to find it."
@@ -338,7 +376,8 @@ class Trainer:
             losses_first = sorted(means, key=lambda name: name.startswith(STRIDES))
             bad = next((n for n in losses_first if not math.isfinite(means[n])), "")
             bad = bad or next(iter(self.state.broken()), "")
-        if bad:  # for the doctor; a resumed run drops it with all that comes after its checkpoint
+        if bad and processes.leads():
+            # For the doctor; a resumed run drops it with all that comes after its checkpoint.
             run.append({"step": self.state.step, "diverged": bad})
         where = f"at step {self.state.step} in {bad}" if bad else "but not when replayed"
         raise Diverged(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan_toolkit import processes
 from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
@@ -21,13 +21,14 @@ from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
 from gan_toolkit.initial import initial_weights
-from gan_toolkit.observer import Observer
-from gan_toolkit.options import validate
-from gan_toolkit.recipe import Plan, Precision, Recipe, differences
+from gan_toolkit.observer import Observer, Quiet
+from gan_toolkit.recipe import Recipe, differences
 from gan_toolkit.references import find_model
 from gan_toolkit.resolve import Request, resolve
 from gan_toolkit.run import Run, find_run
-from gan_toolkit.system import bf16_in_hardware, versions
+from gan_toolkit.settling import settled, with_plan
+from gan_toolkit.shared_run import held, newest
+from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.tracking import tracked
 from gan_toolkit.trainer import Trainer, disk
@@ -60,9 +61,11 @@ def train(
     floats in -1 … 1, vectors [N, d] as floats; a pair (samples, labels [N] int64) when labelled.
     `settings` are recipe keys, dotted: `{"steps": 1000, "arch.width": 32}`. `minutes` chooses the
     number of steps by timing a few. `resume` continues the run in that folder; `init_from` begins a
-    new one with the weights of a trained model. `track` names trackers. Sets torch's threads and
-    its deterministic mode, and flushes denormals, in this process. Raises `GantkError`.
+    new one with the weights of a trained model. `track` names trackers. Under torchrun all of its
+    processes train the run together. Sets torch's threads and its deterministic mode, and flushes
+    denormals, in this process. Raises `GantkError`.
     """
+    processes.join()
     request = Request(
         recipe=recipe,
         arch=arch,
@@ -71,6 +74,8 @@ def train(
     )
     catalogue = Catalogue.discover(plugins)
     observer = observer or Observer()
+    if not processes.leads():
+        observer, track = Quiet(), ()
     for problem in catalogue.problems:
         observer.warn(problem)
     return train_request(
@@ -108,7 +113,7 @@ def train_request(
                 "leave out, minutes and init_from."
             )
         run = find_run(resume)
-        with disk(run.path, "Free some space and resume again; nothing is lost."), run.locked():
+        with disk(run.path, "Free some space and resume again; nothing is lost."), held(run):
             _resume(run, request, catalogue, watcher)
         return run
     finally:
@@ -123,7 +128,7 @@ def _start(
     out: str | Path | None,
     init_from: str | Path | None,
 ) -> Run:
-    if out is not None:
+    if out is not None and processes.leads():
         Run.refuse_existing(Path(out))
     ready = prepare(request, catalogue, observer)
     if minutes is not None:
@@ -131,15 +136,13 @@ def _start(
     begin = find_model(init_from, catalogue, progress=observer.progress) if init_from else None
     weights = initial_weights(ready.recipe, begin)
     if weights is not None:
-        ready = dataclasses.replace(
-            ready, recipe=_with_plan(ready.recipe, init_from=weights.sha256)
-        )
+        ready = dataclasses.replace(ready, recipe=with_plan(ready.recipe, init_from=weights.sha256))
     trainer = ready.trainer(observer)
     if weights is not None:
         weights.fill(trainer.state, observer)
     stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
     run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
-    with run.locked():
+    with held(run):
         trainer.run(run)
     return run
 
@@ -178,19 +181,20 @@ class Ready:
         seconds = {}
         for threads in (1, compute.threads):
             torch.set_num_threads(threads)
-            seconds[threads] = timed.trainer(Observer()).measure()
+            measured = timed.trainer(Observer()).measure()
+            seconds[threads] = processes.number_of_first(measured)
         best = compute.threads if seconds[compute.threads] < 0.9 * seconds[1] else 1
         torch.set_num_threads(best)
         told = ", ".join(f"{1000 * took:.1f} ms with {n}" for n, took in seconds.items())
         observer.note(f"Threads: {best}, as a step takes {told}.")
         compute = compute.model_copy(update={"threads": best})
-        return dataclasses.replace(self, recipe=_with_plan(self.recipe, compute=compute))
+        return dataclasses.replace(self, recipe=with_plan(self.recipe, compute=compute))
 
     def lasting(self, minutes: float, observer: Observer) -> Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
         left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
         trainer = self.trainer(Observer())
-        seconds = trainer.measure(steps=8)
+        seconds = processes.number_of_first(trainer.measure(steps=8))
         recipe = self.recipe
         if recipe.plan.compute.engine == "auto":
             name, why = chosen(trainer.state, int(left / seconds))
@@ -203,7 +207,7 @@ class Ready:
             left = max(left - (time.monotonic() - begun), seconds)  # the compiler's, mostly
         steps = max(1, int(left / seconds))
         observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
-        recipe = _with_plan(recipe, steps=steps, planned_steps=steps)
+        recipe = with_plan(recipe, steps=steps, planned_steps=steps)
         return dataclasses.replace(ready, recipe=recipe)
 
 
@@ -211,61 +215,12 @@ def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready
     """Resolve a request, settle where it runs, open its data, and check that all of it fits."""
     asked = resolve(request, catalogue, observer.note)
     recipe = settled(asked, observer)
-    source = recipe.data.open(observer.progress)
+    with processes.first_here():
+        source = recipe.data.open(observer.progress)
     ready = _ready(recipe, source, catalogue)
+    processes.refuse_difference("another recipe", recipe.toml(exported=True))
+    processes.refuse_difference("other data", source.spec.fingerprint)
     return ready if asked.plan.compute.threads else ready.threaded(observer)
-
-
-def settled(recipe: Recipe, observer: Observer) -> Recipe:
-    """Return the recipe with length, device and threads decided, and make torch obey it.
-
-    Raises `UsageError` for a device that is not there.
-    """
-    plan = recipe.plan
-    device = plan.compute.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"--device {device}: torch sees no CUDA device here. Use --device cpu.")
-    if device.startswith("cuda:") and int(device[5:]) >= torch.cuda.device_count():
-        raise UsageError(
-            f"--device {device}: torch sees {torch.cuda.device_count()} CUDA devices here, counted "
-            "from cuda:0."
-        )
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: torch sees no Apple GPU here. Use --device cpu.")
-    precision = _precision(plan.compute.precision, device, observer)
-    threads = plan.compute.threads or torch.get_num_threads()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition for determinism
-    # As use_deterministic_algorithms, which would import a compiler.
-    torch.set_deterministic_debug_mode("error" if plan.compute.deterministic else "default")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set through a module class; filling what nobody reads costs
-    observer.note(f"Device: {device}, {threads} thread{'s' * (threads > 1)}, {precision}.")
-    compute = plan.compute.model_copy(
-        update={"device": device, "precision": precision, "threads": threads}
-    )
-    return _with_plan(
-        recipe, compute=compute, steps=plan.length, kimg=None, planned_steps=plan.span
-    )
-
-
-def _precision(asked: Precision, device: str, observer: Observer) -> Precision:
-    """Return the precision decided, after telling torch of it."""
-    on_gpu = device.startswith("cuda")
-    has_tf32 = on_gpu and torch.cuda.get_device_capability(device) >= (8, 0)
-    if asked == "tf32" and not has_tf32:
-        raise UsageError(
-            f"--precision tf32: {device} has no TensorFloat-32; NVIDIA's GPUs from Ampere on have. "
-            "Leave --precision out."
-        )
-    if asked == "bf16" and device == "cpu" and not bf16_in_hardware():
-        observer.warn("This processor only emulates bf16: --precision fp32 will be faster.")
-    if on_gpu:
-        torch.backends.cuda.matmul.allow_tf32 = asked != "fp32"
-        torch.backends.cudnn.allow_tf32 = asked != "fp32"
-    return asked if asked != "auto" else "tf32" if has_tf32 else "fp32"
 
 
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
@@ -281,7 +236,7 @@ def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue)
 def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer) -> None:
     if request.arch or request.recipe:
         raise UsageError("--resume continues a run as it is; leave --arch and --recipe out.")
-    found = run.newest(observer.warn)
+    found = newest(run, observer.warn)
     stored = found.manifest["recipe"]
     asked = _changed(run, request, catalogue)
     grave, harmless = differences(stored, asked)
@@ -302,14 +257,16 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
             f"{recipe.plan.length}. Ask for more, or leave --steps out."
         )
     _warn_of_versions(found.manifest, observer)
-    source = recipe.data.open(observer.progress)
+    _warn_of_processes(found.manifest, observer)
+    with processes.first_here():
+        source = recipe.data.open(observer.progress)
     if source.spec.fingerprint != found.manifest["data"]["fingerprint"]:
         raise RunError(
             f"The data is not what '{run.path}' was trained on: fingerprint "
             f"{source.spec.fingerprint[:12]}, not {found.manifest['data']['fingerprint'][:12]}. "
             "Bring the old data back, or start a new run."
         )
-    if recipe.values() != stored:
+    if recipe.values() != stored and processes.leads():
         run.rewrite_recipe(recipe.toml())
     trainer = _ready(recipe, source, catalogue).trainer(observer)
     trainer.resume(run, found)
@@ -343,10 +300,10 @@ def _warn_of_versions(manifest: Manifest, observer: Observer) -> None:
         observer.warn(f"Resuming with other versions, the bits may differ: {', '.join(changed)}.")
 
 
-def _with_plan(recipe: Recipe, **changes: object) -> Recipe:
-    problems: list[str] = []
-    values = recipe.plan.model_copy(update=changes).plain()
-    plan = validate(Plan, values, where="", problems=problems)
-    if plan is None:
-        raise RecipeError(problems)
-    return dataclasses.replace(recipe, plan=plan)
+def _warn_of_processes(manifest: Manifest, observer: Observer) -> None:
+    then, now = manifest.get("processes", 1), processes.count()
+    if then != now:
+        observer.warn(
+            f"Resuming with {now} process{'es' * (now > 1)} instead of {then}: the same run within "
+            "rounding, not to the bit."
+        )

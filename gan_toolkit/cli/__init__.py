@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,7 +27,7 @@ from gan_toolkit.cli import (
 )
 from gan_toolkit.cli.common import future_told, printable
 from gan_toolkit.cli.extensions import Extensible
-from gan_toolkit.errors import GantkError
+from gan_toolkit.errors import GantkError, LostProcess
 
 app = typer.Typer(
     name="gantk",
@@ -77,13 +77,33 @@ def main() -> None:
     except GantkError as error:
         if os.environ.get("GANTK_DEBUG"):
             raise
-        print(f"gantk: {printable(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code, lost=isinstance(error, LostProcess))
     except OSError as error:  # a place that the user named cannot be read or written
         if os.environ.get("GANTK_DEBUG") or error.errno is None:
             raise
-        print(f"gantk: {error}. Choose another place, or mend this one.", file=sys.stderr)
-        sys.exit(1)
+        _fail(f"{error}. Choose another place, or mend this one.", 1)
     except KeyboardInterrupt:
-        print("gantk: stopped.", file=sys.stderr)
-        sys.exit(130)
+        _fail("stopped.", 130)
+    except SystemExit as left:
+        _leave(left.code if isinstance(left.code, int) else int(left.code is not None))
+        raise
+
+
+def _fail(message: str, code: int, *, lost: bool = False) -> NoReturn:
+    """Print why the command failed, once for all processes that train together, and exit."""
+
+    def say(text: str) -> None:
+        print(f"gantk: {printable(text)}", file=sys.stderr)
+
+    if processes := sys.modules.get("gan_toolkit.processes"):
+        processes.say_once(message, say, lost=lost)
+    else:
+        say(message)
+    _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """End at once in a process that trains together with others."""
+    if processes := sys.modules.get("gan_toolkit.processes"):
+        processes.leave(code)

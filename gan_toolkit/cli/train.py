@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.cli.common import AsJson, PluginFiles, catalogue, names_of, print_json
 from gan_toolkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from gan_toolkit.catalogue import Catalogue
+    from gan_toolkit.observer import Observer
     from gan_toolkit.resolve import Request
 
 WORTH_PLOTS = 60.0
@@ -83,6 +85,10 @@ def train(
     init_from: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Begin with the weights of this model.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Train with so many processes of this machine."),
+    ] = None,
     track: Annotated[
         list[str] | None,
         typer.Option(
@@ -130,11 +136,18 @@ def train(
             "--dry-run": dry_run,
         },
     )
+    from gan_toolkit.launch import launch, wanted
+
+    if processes is not None and wanted(processes):
+        raise typer.Exit(launch(processes, sys.argv[1:]))
     from gan_toolkit.cli.display import Display
+    from gan_toolkit.observer import Quiet
     from gan_toolkit.plots import plot_run
+    from gan_toolkit.processes import join, leads
     from gan_toolkit.resolve import Request
     from gan_toolkit.training import train_request
 
+    join()
     flags = {
         "seed": seed,
         "steps": steps,
@@ -153,12 +166,13 @@ def train(
         settings={key: value for key, value in flags.items() if value is not None},
         sets=settings or (),
     )
-    known = catalogue(plugin or ())  # its warnings, before anything else is said
-    if dry_run:
-        _dry_run(request, known, minutes, as_json=as_json)
-        return
-    display = Display()
+    # Its warnings come before anything else is said.
+    known = catalogue(plugin or ()) if leads() else Catalogue.discover(plugin or ())
+    display = Display() if leads() else Quiet()
     try:
+        if dry_run:
+            _dry_run(request, known, display, minutes, as_json=as_json)
+            return
         begun = time.monotonic()
         run = train_request(
             request,
@@ -168,8 +182,10 @@ def train(
             out=out,
             resume=resume,
             init_from=init_from,
-            track=track or (),
+            track=(track or ()) if leads() else (),
         )
+        if not leads():
+            return
         if time.monotonic() - begun >= WORTH_PLOTS:
             plot_run(run, plugins=plugin or (), progress=display.progress)
     finally:
@@ -207,19 +223,25 @@ def _refuse_contradictions(
         raise RecipeError(problems, origin="the command", hint="See `gantk train --help`.")
 
 
-def _dry_run(request: Request, known: Catalogue, minutes: float | None, *, as_json: bool) -> None:
-    from gan_toolkit.cli.display import Display
+def _dry_run(
+    request: Request,
+    known: Catalogue,
+    observer: Observer,
+    minutes: float | None,
+    *,
+    as_json: bool,
+) -> None:
     from gan_toolkit.estimate import estimate
+    from gan_toolkit.processes import leads
     from gan_toolkit.training import prepare
 
-    display = Display()
-    try:
-        ready = prepare(request, known, display)
-        if minutes is not None:
-            ready = ready.lasting(minutes, display)
-        facts = estimate(ready)
-    finally:
-        display.close()
+    ready = prepare(request, known, observer)
+    if minutes is not None:
+        ready = ready.lasting(minutes, observer)
+    facts = estimate(ready)
+    observer.close()
+    if not leads():
+        return
     if as_json:
         print_json({"recipe": ready.recipe.values(), **facts.__dict__})
         return

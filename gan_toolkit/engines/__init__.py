@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from gan_toolkit import processes
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import Move, step
 from gan_toolkit.streams import seed_own_draws
@@ -35,7 +36,8 @@ class Eager:
 
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Seed what networks may draw for themselves, then make the step."""
-        seed_own_draws(state.device, state.recipe.plan.seed, "step", state.step)
+        own = [processes.rank()] if processes.rank() else []  # other rows, other draws
+        seed_own_draws(state.device, state.recipe.plan.seed, "step", state.step, *own)
         step(state, moves, new_images)
 
 

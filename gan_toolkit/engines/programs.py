@@ -18,14 +18,13 @@ from gan_toolkit.engines import Eager
 from gan_toolkit.engines.arithmetic import prepare_slots
 from gan_toolkit.engines.backends import Backend
 from gan_toolkit.engines.program import Program
-from gan_toolkit.state import FIXED, Tensors, TrainState
+from gan_toolkit.state import LASTING, Tensors, TrainState
 from gan_toolkit.step import Move, minibatches
 
 ROUNDING = {"fp32": 1e-2, "tf32": 1e-1, "bf16": 1e-1}
 """How far, relative to its size, all that is linear in one network's gradient may be off."""
 ALONE = 0.3
 """The same of one tensor: that of a bias is a sum that may nearly cancel."""
-LASTING = (*FIXED, "optimisers/")
 NOISE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 1e-1}
 """What is smaller than this share of the largest of its kind is noise around zero."""
 GENTLE = 1e-3
