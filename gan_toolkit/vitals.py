@@ -6,6 +6,8 @@ row, never the samples.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,6 +56,7 @@ MEANINGS = {
 """Vital signs, the most telling first, and what they are; `vital.telling` is of the data."""
 
 Signs = dict[str, float]
+NONE = torch.empty(0)
 
 
 class Vitals:
@@ -79,7 +82,8 @@ class Vitals:
         `real`, `fake`, or `augmented`: the reals as D was shown them.
         """
         self.keep(f"{side}.sample", small(batch[SAMPLE][:AT_A_LOOK]))
-        self.keep(f"{side}.logit", _flat(judged.logits).mean(1))
+        logits = judged.logits
+        self.keep(f"{side}.logit", logits[:AT_A_LOOK] if logits.dim() == 1 else _flat(logits).mean(1))
         if judged.features is not None:
             self.keep(f"{side}.features", _flat(judged.features))
         if LABEL in batch:
@@ -91,10 +95,10 @@ class Vitals:
         Verdicts are told in every row, what samples tell at least `SPAN` steps apart, beside a
         `reference` of the same data. Counts by cluster and the place of the fakes are remembered.
         """
-        signs = _verdicts(self._taken(".logit", ".features"))
+        signs = _verdicts(self._taken(".logit"))
         if step % self._span:
             return signs
-        kept = self._taken(".sample", ".label")
+        kept = self._taken(".sample", ".label", ".features")
         if "fake.sample" not in kept or "real.sample" not in kept:
             return signs
         real, fake = kept["real.sample"].double(), kept["fake.sample"].double()
@@ -102,6 +106,9 @@ class Vitals:
             return signs
         about = reference()
         signs |= _spread(real, fake)
+        if "real.features" in kept and "fake.features" in kept:
+            spreads = [kept[f"{side}.features"].std(0).mean() for side in ("fake", "real")]
+            signs["vital.features"] = float(spreads[0] / spreads[1].clamp(min=1e-12))
         signs |= self._course(fake, about)
         if about.whole:
             near = torch.cdist(fake, about.samples).min(1).values.median()
@@ -221,22 +228,19 @@ def _flat(rows: Tensor) -> Tensor:
 
 
 def _verdicts(kept: Mapping[str, Tensor]) -> Signs:
-    real, fake = kept.get("real.logit"), kept.get("fake.logit")
+    """Return what D's logits tell; for so few numbers plain Python is quicker than torch."""
+    reals, fakes = (sorted(kept.get(f"{s}.logit", NONE).tolist()) for s in ("real", "fake"))
     signs: Signs = {}
-    if real is not None:
-        signs |= {"accuracy.real": _share(real > 0), "logit.real": float(real.mean())}
-    if fake is not None:
-        signs |= {"accuracy.fake": _share(fake < 0), "logit.fake": float(fake.mean())}
-    if real is not None and fake is not None:
-        signs["accuracy.order"] = _share(real[:, None] > fake)
-    if "real.features" in kept and "fake.features" in kept:
-        spreads = [kept[f"{side}.features"].std(0).mean() for side in ("fake", "real")]
-        signs["vital.features"] = float(spreads[0] / spreads[1].clamp(min=1e-12))
+    if reals:
+        signs["accuracy.real"] = 1 - bisect_right(reals, 0) / len(reals)
+        signs["logit.real"] = sum(reals) / len(reals)
+    if fakes:
+        signs["accuracy.fake"] = bisect_left(fakes, 0) / len(fakes)
+        signs["logit.fake"] = sum(fakes) / len(fakes)
+    if reals and fakes:
+        beaten = sum(bisect_left(fakes, logit) for logit in reals)
+        signs["accuracy.order"] = beaten / (len(reals) * len(fakes))
     return signs
-
-
-def _share(those: Tensor) -> float:
-    return int(those.count_nonzero()) / those.numel()
 
 
 def _spread(real: Tensor, fake: Tensor) -> Signs:
@@ -247,8 +251,8 @@ def _spread(real: Tensor, fake: Tensor) -> Signs:
     across = torch.cdist(fake, real).mean()
     for distances in (within_real, within_fake):
         distances.fill_diagonal_(torch.inf)
-    apart = within_real.min(1).values.median()
-    close = within_fake.min(1).values < CLOSE * apart
+    apart = within_real.amin(1).median()
+    close = within_fake.amin(1) < CLOSE * apart
     return {
         "vital.diversity": float(fakes / reals.clamp(min=1e-12)),
         "vital.distance": float((2 * across - reals - fakes) / (2 * across).clamp(min=1e-12)),
