@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gan_toolkit.architecture import Scalars
@@ -147,17 +148,12 @@ def _measured_step(state: TrainState, move: Move, optimiser: Optimizer) -> None:
     for name, own in weights.items():
         gradients = [w.grad for w in own if w.grad is not None]
         if gradients:
-            state.readings.add(f"gradient.{name}", _norm(gradients))
+            state.readings.add(f"gradient.{name}", get_total_norm(gradients))
     optimiser.step()
     for name, own in weights.items():
-        size = _norm(before[name]).clamp(min=1e-12)
-        moved = torch._foreach_sub([w.detach() for w in own], before[name])
-        state.readings.add(f"change.{name}", _norm(moved) / size)
-
-
-def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the norm of all numbers in some tensors, 0-d, in few operations."""
-    return torch.stack(torch._foreach_norm(tensors)).norm()
+        moved = [w.detach() - old for w, old in zip(own, before[name], strict=True)]
+        size = get_total_norm(before[name]).clamp(min=1e-12)
+        state.readings.add(f"change.{name}", get_total_norm(moved) / size)
 
 
 def _rows(batch: Batch, part: slice) -> Batch:

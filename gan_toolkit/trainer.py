@@ -198,7 +198,7 @@ class Trainer:
         return self.state.grow()
 
     def _evaluate(self, run: Run, *, ended: bool = False) -> Mapping[str, float]:
-        """Return the scores of the averaged weights if they are due now, by name.
+        """Return figures of the averaged weights, scores and the best so far, if they are due now.
 
         What cannot be scored is told at step 0. Later the run is worth more than its scores.
         """
@@ -242,7 +242,7 @@ class Trainer:
             "nimg": state.nimg,
             **means,
             **state.vitals.signs(state.step, lambda: self.reference),
-            **{f"score.{name}": value for name, value in scores.items()},
+            **scores,
             "seconds": round(self._seconds(), 3),
             "images_per_second": round((state.nimg - nimg) / max(now - since, 1e-9), 1),
         }

@@ -6,7 +6,6 @@ row, never the samples.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -82,8 +81,7 @@ class Vitals:
         `real`, `fake`, or `augmented`: the reals as D was shown them.
         """
         self.keep(f"{side}.sample", small(batch[SAMPLE][:AT_A_LOOK]))
-        logits = judged.logits
-        self.keep(f"{side}.logit", logits[:AT_A_LOOK] if logits.dim() == 1 else _flat(logits).mean(1))
+        self.keep(f"{side}.logit", _flat(judged.logits).mean(1))
         if judged.features is not None:
             self.keep(f"{side}.features", _flat(judged.features))
         if LABEL in batch:

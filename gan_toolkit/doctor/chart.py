@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from gan_toolkit.doctor.course import Course
 from gan_toolkit.recipe import Values
 from gan_toolkit.vitals import SPAN
 
@@ -31,11 +32,13 @@ class Chart:
         """The last rows: as many as windows are looked back on."""
         self._kept = 3 * self.window
         self._settled: list[float] = []
+        self.course = Course()
         starts = [update.get("starts_at", 0) for update in recipe["updates"].values()]
         self._first = max(starts, default=0) + GRACE
 
     def add(self, row: Row) -> bool:
-        """Take one more row and return true; one without vital signs or NaN tells nothing."""
+        """Take one more row; return whether it has vital signs or NaN, which tell something."""
+        self.course.add(row)
         if "vital.distance" not in row and "diverged" not in row:
             return False
         self.rows = [*self.rows[-self._kept + 1 :], row]
@@ -56,10 +59,23 @@ class Chart:
     @property
     def settled(self) -> bool:
         """Whether the rates change no more: they never do, or their planned change is over."""
-        span = self.recipe.get("planned_steps") or self.recipe.get("steps") or 0
+        return self.step > self._settles
+
+    @property
+    def best_stays(self) -> bool:
+        """Whether there are scores and the best of them got no better for long."""
+        return self.course.stays(self.step, self._settles, self._planned)
+
+    @property
+    def _planned(self) -> int:
+        return int(self.recipe.get("planned_steps") or self.recipe.get("steps") or 0)
+
+    @property
+    def _settles(self) -> float:
+        """The last step at which a rate changes as planned."""
         rates = [update["optimiser"]["lr"] for update in self.recipe["updates"].values()]
         ends = [rate.get("finish", 1.0) for rate in rates if isinstance(rate, Mapping)]
-        return self.step > max(ends, default=0.0) * span
+        return float(max(ends, default=0.0) * self._planned)
 
     def now(self, key: str) -> float | None:
         """Return the median of a figure over the last window, none where it is not there."""
