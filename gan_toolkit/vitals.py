@@ -1,7 +1,7 @@
 """Vital signs: small copies of what went through a few steps of each row, and what they tell.
 
-A look costs a copy; the arithmetic is done once a row, on the CPU in float64. The doctor reads the
-row, never the samples.
+A look costs a copy; the arithmetic is done once in `span` steps, on the CPU in float64. The doctor
+reads the row, never the samples.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ LOOKS = 5
 APART = 10
 """… but not more often than every so many steps, if a row is longer."""
 SPAN = 100
-"""Steps, at least, from one row with vital signs to the next: rows may be closer."""
+"""Steps, at least, from one row with vital signs to the next: rows may be closer …"""
+ROWS = 250
+"""… and no more rows of a planned run than these have any."""
+MOST_LOOKS = 2500
+"""Looks at a planned run, at most."""
 AT_A_LOOK = 32
 """Samples of a side that a look keeps."""
 SIDE = 8
@@ -61,9 +65,10 @@ NONE = torch.empty(0)
 class Vitals:
     """What looks have kept since the last row of metrics, and what a row leaves to the next."""
 
-    def __init__(self, log_every: int) -> None:
-        self._every = min(log_every, max(log_every // LOOKS, APART))
-        self._span = log_every * -(-SPAN // log_every)
+    def __init__(self, log_every: int, planned: int = 0) -> None:
+        self._span = span(log_every, planned)
+        looks = min(log_every, max(log_every // LOOKS, APART))
+        self._every = max(looks, planned // MOST_LOOKS)
         self._kept: defaultdict[str, list[Tensor]] = defaultdict(list)
         self._past: dict[str, Tensor] = {}
 
@@ -90,8 +95,9 @@ class Vitals:
     def signs(self, step: int, reference: Callable[[], Reference]) -> Signs:
         """Return what the looks tell in the row of a step, by the row's names; then forget them.
 
-        Verdicts are told in every row, what samples tell at least `SPAN` steps apart, beside a
-        `reference` of the same data. Counts by cluster and the place of the fakes are remembered.
+        Verdicts are told in every row that has a look, what samples tell in `span` steps once,
+        beside a `reference` of the same data. Counts by cluster and the place of the fakes are
+        remembered.
         """
         signs = _verdicts(self._taken(".logit"))
         if step % self._span:
@@ -210,6 +216,11 @@ class Reference:
         """Return the share of samples [m, d] that are nearest to the mean of their class."""
         assert self.classes is not None
         return float((torch.cdist(samples, self.classes).argmin(1) == labels).double().mean())
+
+
+def span(log_every: int, planned: int) -> int:
+    """Return the steps from one row with vital signs to the next, in a run of `planned` steps."""
+    return log_every * -(-max(SPAN, planned // ROWS) // log_every)
 
 
 def small(samples: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gan_toolkit.doctor.course import Course
 from gan_toolkit.recipe import Values
-from gan_toolkit.vitals import SPAN
+from gan_toolkit.vitals import SPAN, span
 
 Row = Mapping[str, Any]
 """A line of metrics.jsonl. Any: JSON values."""
@@ -26,7 +26,8 @@ class Chart:
 
     def __init__(self, recipe: Values) -> None:
         self.recipe = recipe
-        rows = int(recipe.get("steps") or 0) / max(int(recipe.get("log_every", SPAN)), SPAN)
+        apart = span(int(recipe.get("log_every", SPAN)), self._planned)
+        rows = int(recipe.get("steps") or 0) / apart
         self.window = round(min(max(rows / WINDOWS, SHORTEST), LONGEST))
         self.rows: list[Row] = []
         """The last rows: as many as windows are looked back on."""
