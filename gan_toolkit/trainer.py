@@ -11,7 +11,7 @@ import shlex
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -110,6 +110,7 @@ class Trainer:
         with (
             self._own_draws(),
             Signals() as signals,
+            closing(run),
             disk(run.path, f"The last checkpoint is intact. Free some space, then {again}."),
         ):
             self._clock = time.monotonic()
