@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 GAIN = 0.025
-"""Share of the best score by which a later one must be better to count …"""
+"""Share of the best score by which a later one must be better to count."""
 WAIT = 0.5
-"""… and share of the planned run that must pass without one that does …"""
+"""Share of the planned run that must pass without a gain. Of a run three times as long at most three
+such waits are left then; at less than `GAIN` each they bring less than a tenth."""
 LOOKS = 3
-"""… and evaluations, at least. Of a run three times as long as planned at most three more waits are
-left, and at less than `GAIN` each they bring less than a tenth."""
+"""Evaluations, at least, that must pass without one."""
 
 
 class Course:

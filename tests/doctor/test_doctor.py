@@ -178,9 +178,9 @@ def course(scores: dict[int, float], *, steps: int) -> list[Row]:
 
 def test_a_run_with_scores_has_converged_half_its_plan_after_the_last_gain() -> None:
     recipe = {**RECIPE, "planned_steps": 1000}
-    falling = {step: 10 - step / 500 for step in range(125, 2125, 125)}  # by 2.5 % or more each
+    falling = {step: 10 - step / 500 for step in range(100, 2100, 100)}
     assert diagnose(course(falling, steps=2200), recipe) == []
-    flat = falling | dict.fromkeys(range(2125, 4000, 125), 8.0)
+    flat = falling | dict.fromkeys(range(2100, 4000, 100), 8.0)
     (found,) = diagnose(course(flat, steps=3000), recipe)
     assert (found.name, found.since) == ("converged", 2550)  # two rows make sure
     assert "best, 6, is of step 2000" in found.evidence
@@ -195,7 +195,7 @@ def test_gains_too_small_to_matter_do_not_keep_a_run_from_converging() -> None:
 
 def test_small_gains_that_add_up_count() -> None:
     recipe = {**RECIPE, "planned_steps": 1000}
-    falling = {step: 10 * 0.98 ** (step / 125) for step in range(125, 4000, 125)}
+    falling = {step: 10 * 0.98 ** (step / 100) for step in range(100, 4000, 100)}
     assert diagnose(course(falling, steps=3900), recipe) == []
 
 
