@@ -129,6 +129,16 @@ def patient(course: list[tuple[int, float]]) -> int | None:
     return None
 
 
+def row(name: str, told: dict[str, Any]) -> str:  # Any: JSON values
+    """Return the line of the documentation's table that shows a run."""
+    shown = [name, f"{told['best']['score']:.3g}"]
+    for rule, left in (("converged", ("best", "last")), ("patience", ("best",))):
+        stop = told[rule]
+        shown.append(f"{stop['step']:,} of {told['steps']:,}" if stop else "—")
+        shown += [f"{100 * stop[f'{w} weights']['cost']:.0f} %" if stop else "—" for w in left]
+    return f"| {' | '.join(shown)} |"
+
+
 def main() -> None:
     """Train all and write what stopping costs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -145,7 +155,7 @@ def main() -> None:
                 run = train(recipe, data, seed, asked.device, Path(folder) / "run")
                 told = costs(run, scores(run, RECIPES[recipe], data, asked.device))
             name = f"{recipe} {data} {seed}"
-            print(name, json.dumps(told), flush=True)
+            print(row(name, told), flush=True)
             result = json.loads(asked.out.read_text()) if asked.out.exists() else {}
             result |= {"patience": PATIENCE, "samples": N, "seeds of a score": SEEDS}
             about = {"device": asked.device, "versions": versions()}
