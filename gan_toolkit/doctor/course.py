@@ -8,8 +8,8 @@ from typing import Any
 GAIN = 0.025
 """Share of the best score by which a later one must be better to count."""
 WAIT = 0.5
-"""Share of the planned run that must pass without a gain. Of a run three times as long at most three
-such waits are left then; at less than `GAIN` each they bring less than a tenth."""
+"""Share of the planned run that must pass without a gain. Of a run three times as long at most
+three such waits are left then; at less than `GAIN` each they bring less than a tenth."""
 LOOKS = 3
 """Evaluations, at least, that must pass without one."""
 
