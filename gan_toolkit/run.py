@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +48,7 @@ class Run:
             )
         self.id = _read_identity(identity)
         """What every checkpoint of this run carries; none when the file was damaged."""
+        self._metrics: Appended | None = None
 
     @classmethod
     def create(cls, path: Path, recipe: str, tensors: Tensors, manifest: Manifest) -> Run:
@@ -138,8 +140,16 @@ class Run:
         return checkpoint.newest(self.path / CHECKPOINTS, self.id, note)
 
     def append(self, row: Row) -> None:
-        """Add one row to the metrics."""
-        _append(self.path / METRICS, row)
+        """Add one row to the metrics; the system has it when this returns."""
+        if self._metrics is None:
+            self._metrics = Appended(self.path / METRICS)
+        self._metrics.add(row)
+
+    def close(self) -> None:
+        """Close the metrics; the next row opens them again."""
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
 
     def rows(self) -> list[Row]:
         """Return the metrics so far; lines that a kill tore or the disk damaged are left out."""
@@ -147,7 +157,9 @@ class Run:
 
     def append_evaluation(self, evaluation: Row) -> None:
         """Add the scores of one evaluation."""
-        _append(self.path / SCORES, evaluation)
+        file = Appended(self.path / SCORES)
+        file.add(evaluation)
+        file.close()
 
     def evaluations(self) -> Evaluations:
         """Return the evaluations so far, as plain values; damaged lines are left out."""
@@ -160,6 +172,7 @@ class Run:
 
     def cut_back(self, step: int) -> None:
         """Drop metrics and scores of steps after `step`; replaying writes them again."""
+        self.close()
         for file in (self.path / METRICS, self.path / SCORES):
             if file.exists():
                 kept = [json.dumps(row) + "\n" for row in _lines(file) if row["step"] <= step]
@@ -188,15 +201,20 @@ def step_of(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def _append(path: Path, row: Row) -> None:
-    line = (json.dumps(row) + "\n").encode()
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags, 0o644)
-    try:
-        if os.write(handle, line) != len(line):
+class Appended:
+    """A file that is open for lines to come, with no buffer that a kill could lose."""
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self._handle = os.open(path, flags, 0o644)
+        self.close = weakref.finalize(self, os.close, self._handle)
+        """Closes the file, which happens by itself when nobody holds it any more."""
+
+    def add(self, row: Row) -> None:
+        """Add a line."""
+        line = (json.dumps(row) + "\n").encode()
+        if os.write(self._handle, line) != len(line):
             raise OSError(28, os.strerror(28))
-    finally:
-        os.close(handle)
 
 
 def _lines(path: Path) -> list[Row]:

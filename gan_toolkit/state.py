@@ -74,7 +74,7 @@ class TrainState:
         self.loads = 0
         """Changes whenever tensors of the state were exchanged for others."""
         self.readings = Readings()
-        self.vitals = Vitals(recipe.plan.log_every)
+        self.vitals = Vitals(recipe.plan.log_every, recipe.plan.span)
         self.terms = {name: _to(term.state(spec), device) for name, term in recipe.terms.items()}
         self._build(stage=recipe.arch.stage_at(0))
 

@@ -12,7 +12,7 @@ import shlex
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -127,6 +127,7 @@ class Trainer:
             self._own_draws(),
             Signals(insists=processes.count() > 1) as signals,
             lost(again),
+            closing(run),
             disk(run.path, f"The last checkpoint is intact. Free some space, then {again}."),
         ):
             self._clock = time.monotonic()
@@ -222,7 +223,7 @@ class Trainer:
         return grown
 
     def _evaluate(self, run: Run, *, ended: bool = False) -> Mapping[str, float]:
-        """Return the scores of the averaged weights if they are due now, by name.
+        """Return figures of the averaged weights, scores and the best so far, if they are due now.
 
         What cannot be scored is told at step 0. Later the run is worth more than its scores.
         """
@@ -275,7 +276,7 @@ class Trainer:
             "nimg": state.nimg,
             **means,
             **state.vitals.signs(state.step, lambda: self.reference),
-            **{f"score.{name}": value for name, value in scores.items()},
+            **scores,
             "seconds": round(self._seconds(), 3),
             "images_per_second": round((state.nimg - nimg) / max(now - since, 1e-9), 1),
         }

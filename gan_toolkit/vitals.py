@@ -1,11 +1,12 @@
 """Vital signs: small copies of what went through a few steps of each row, and what they tell.
 
-A look costs a copy; the arithmetic is done once a row, on the CPU in float64. The doctor reads the
-row, never the samples.
+A look costs a copy; the arithmetic is done once in `span` steps, on the CPU in float64. The doctor
+reads the row, never the samples.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,11 @@ LOOKS = 5
 APART = 10
 """… but not more often than every so many steps, if a row is longer."""
 SPAN = 100
-"""Steps, at least, from one row with vital signs to the next: rows may be closer."""
+"""Steps, at least, from one row with vital signs to the next: rows may be closer …"""
+ROWS = 250
+"""… and no more rows of a planned run than these have any."""
+MOST_LOOKS = 2500
+"""Looks at a planned run, at most."""
 AT_A_LOOK = 32
 """Samples of a side that a look keeps."""
 SIDE = 8
@@ -54,14 +59,16 @@ MEANINGS = {
 """Vital signs, the most telling first, and what they are; `vital.telling` is of the data."""
 
 Signs = dict[str, float]
+NONE = torch.empty(0)
 
 
 class Vitals:
     """What looks have kept since the last row of metrics, and what a row leaves to the next."""
 
-    def __init__(self, log_every: int) -> None:
-        self._every = min(log_every, max(log_every // LOOKS, APART))
-        self._span = log_every * -(-SPAN // log_every)
+    def __init__(self, log_every: int, planned: int = 0) -> None:
+        self._span = span(log_every, planned)
+        looks = min(log_every, max(log_every // LOOKS, APART))
+        self._every = max(looks, planned // MOST_LOOKS)
         self._kept: defaultdict[str, list[Tensor]] = defaultdict(list)
         self._past: dict[str, Tensor] = {}
 
@@ -88,13 +95,14 @@ class Vitals:
     def signs(self, step: int, reference: Callable[[], Reference]) -> Signs:
         """Return what the looks tell in the row of a step, by the row's names; then forget them.
 
-        Verdicts are told in every row, what samples tell at least `SPAN` steps apart, beside a
-        `reference` of the same data. Counts by cluster and the place of the fakes are remembered.
+        Verdicts are told in every row that has a look, what samples tell in `span` steps once,
+        beside a `reference` of the same data. Counts by cluster and the place of the fakes are
+        remembered.
         """
-        signs = _verdicts(self._taken(".logit", ".features"))
+        signs = _verdicts(self._taken(".logit"))
         if step % self._span:
             return signs
-        kept = self._taken(".sample", ".label")
+        kept = self._taken(".sample", ".label", ".features")
         if "fake.sample" not in kept or "real.sample" not in kept:
             return signs
         real, fake = kept["real.sample"].double(), kept["fake.sample"].double()
@@ -102,6 +110,9 @@ class Vitals:
             return signs
         about = reference()
         signs |= _spread(real, fake)
+        if "real.features" in kept and "fake.features" in kept:
+            spreads = [kept[f"{side}.features"].std(0).mean() for side in ("fake", "real")]
+            signs["vital.features"] = float(spreads[0] / spreads[1].clamp(min=1e-12))
         signs |= self._course(fake, about)
         if about.whole:
             near = torch.cdist(fake, about.samples).min(1).values.median()
@@ -207,6 +218,11 @@ class Reference:
         return float((torch.cdist(samples, self.classes).argmin(1) == labels).double().mean())
 
 
+def span(log_every: int, planned: int) -> int:
+    """Return the steps from one row with vital signs to the next, in a run of `planned` steps."""
+    return log_every * -(-max(SPAN, planned // ROWS) // log_every)
+
+
 def small(samples: Tensor) -> Tensor:
     """Return samples [N, …] as vectors [N, d], images averaged down to `SIDE` × `SIDE`."""
     samples = samples.detach().float()
@@ -221,22 +237,19 @@ def _flat(rows: Tensor) -> Tensor:
 
 
 def _verdicts(kept: Mapping[str, Tensor]) -> Signs:
-    real, fake = kept.get("real.logit"), kept.get("fake.logit")
+    """Return what D's logits tell; for so few numbers plain Python is quicker than torch."""
+    reals, fakes = (sorted(kept.get(f"{s}.logit", NONE).tolist()) for s in ("real", "fake"))
     signs: Signs = {}
-    if real is not None:
-        signs |= {"accuracy.real": _share(real > 0), "logit.real": float(real.mean())}
-    if fake is not None:
-        signs |= {"accuracy.fake": _share(fake < 0), "logit.fake": float(fake.mean())}
-    if real is not None and fake is not None:
-        signs["accuracy.order"] = _share(real[:, None] > fake)
-    if "real.features" in kept and "fake.features" in kept:
-        spreads = [kept[f"{side}.features"].std(0).mean() for side in ("fake", "real")]
-        signs["vital.features"] = float(spreads[0] / spreads[1].clamp(min=1e-12))
+    if reals:
+        signs["accuracy.real"] = 1 - bisect_right(reals, 0) / len(reals)
+        signs["logit.real"] = sum(reals) / len(reals)
+    if fakes:
+        signs["accuracy.fake"] = bisect_left(fakes, 0) / len(fakes)
+        signs["logit.fake"] = sum(fakes) / len(fakes)
+    if reals and fakes:
+        beaten = sum(bisect_left(fakes, logit) for logit in reals)
+        signs["accuracy.order"] = beaten / (len(reals) * len(fakes))
     return signs
-
-
-def _share(those: Tensor) -> float:
-    return int(those.count_nonzero()) / those.numel()
 
 
 def _spread(real: Tensor, fake: Tensor) -> Signs:
@@ -247,8 +260,8 @@ def _spread(real: Tensor, fake: Tensor) -> Signs:
     across = torch.cdist(fake, real).mean()
     for distances in (within_real, within_fake):
         distances.fill_diagonal_(torch.inf)
-    apart = within_real.min(1).values.median()
-    close = within_fake.min(1).values < CLOSE * apart
+    apart = within_real.amin(1).median()
+    close = within_fake.amin(1) < CLOSE * apart
     return {
         "vital.diversity": float(fakes / reals.clamp(min=1e-12)),
         "vital.distance": float((2 * across - reals - fakes) / (2 * across).clamp(min=1e-12)),

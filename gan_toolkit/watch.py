@@ -62,8 +62,9 @@ class Watch:
         about: Description,
         device: torch.device,
     ) -> dict[str, float]:
-        """Score weights and keep them if they are the best so far; return values by score.
+        """Score weights and keep them if they are the best so far; return figures for a row.
 
+        `score.NAME` of each score, `best.value` and `best.step` of the one that decides.
         They are scored from the file that they are written to: `gantk evaluate RUN/best` gives the
         same digits.
         """
@@ -85,7 +86,8 @@ class Watch:
         if self._best["step"] == step:
             keep(folder, run.best, self._best)
         shutil.rmtree(folder)
-        return {score.name: score.value for score in scores}
+        figures = {f"score.{score.name}": score.value for score in scores}
+        return {**figures, "best.value": self._best["value"], "best.step": self._best["step"]}
 
     @property
     def over(self) -> str:

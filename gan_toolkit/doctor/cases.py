@@ -142,10 +142,21 @@ def _untelling(chart: Chart) -> str:
 
 
 def _converged(chart: Chart) -> str:
+    if chart.course.best is not None:
+        return str(chart.course) if chart.best_stays and chart.below("vital.distance", NEAR) else ""
     first, last = chart.since_settled()
     if first is None or last is None or last > NEAR or last < 0.95 * first:
         return ""
     return f"the distance from the data stays at {last:.3f} (before: {first:.3f})"
+
+
+def _best(chart: Chart) -> list[str]:
+    if chart.course.best is not None:
+        return [f"Take RUN/best, the weights of step {chart.course.best_step}."]
+    return [
+        f"--set steps={chart.step}",
+        "--eval-every keeps the best weights by a score; the last need not be the best.",
+    ]
 
 
 def _away(chart: Chart) -> str:
@@ -272,8 +283,8 @@ CASES = (
         "converged",
         "normal",
         _converged,
-        "Samples are like the data in small, and come no nearer. Going on brings little; finer "
-        "detail shows in scores only.",
-        lambda chart: [f"--set steps={chart.step}", "--eval-every tells by a score."],
+        "Samples are like the data in small and come no nearer; where a run is evaluated its best "
+        "score gets no better. Going on brings little.",
+        _best,
     ),
 )

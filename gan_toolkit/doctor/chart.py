@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from gan_toolkit.doctor.course import Course
 from gan_toolkit.recipe import Values
-from gan_toolkit.vitals import SPAN
+from gan_toolkit.vitals import SPAN, span
 
 Row = Mapping[str, Any]
 """A line of metrics.jsonl. Any: JSON values."""
@@ -25,17 +26,20 @@ class Chart:
 
     def __init__(self, recipe: Values) -> None:
         self.recipe = recipe
-        rows = int(recipe.get("steps") or 0) / max(int(recipe.get("log_every", SPAN)), SPAN)
+        apart = span(int(recipe.get("log_every", SPAN)), self._planned)
+        rows = int(recipe.get("steps") or 0) / apart
         self.window = round(min(max(rows / WINDOWS, SHORTEST), LONGEST))
         self.rows: list[Row] = []
         """The last rows: as many as windows are looked back on."""
         self._kept = 3 * self.window
         self._settled: list[float] = []
+        self.course = Course()
         starts = [update.get("starts_at", 0) for update in recipe["updates"].values()]
         self._first = max(starts, default=0) + GRACE
 
     def add(self, row: Row) -> bool:
-        """Take one more row and return true; one without vital signs or NaN tells nothing."""
+        """Take one more row; return whether it has vital signs or NaN, which tell something."""
+        self.course.add(row)
         if "vital.distance" not in row and "diverged" not in row:
             return False
         self.rows = [*self.rows[-self._kept + 1 :], row]
@@ -56,10 +60,23 @@ class Chart:
     @property
     def settled(self) -> bool:
         """Whether the rates change no more: they never do, or their planned change is over."""
-        span = self.recipe.get("planned_steps") or self.recipe.get("steps") or 0
+        return self.step > self._settles
+
+    @property
+    def best_stays(self) -> bool:
+        """Whether there are scores and the best of them got no better for long."""
+        return self.course.stays(self.step, self._settles, self._planned)
+
+    @property
+    def _planned(self) -> int:
+        return int(self.recipe.get("planned_steps") or self.recipe.get("steps") or 0)
+
+    @property
+    def _settles(self) -> float:
+        """The last step at which a rate changes as planned."""
         rates = [update["optimiser"]["lr"] for update in self.recipe["updates"].values()]
         ends = [rate.get("finish", 1.0) for rate in rates if isinstance(rate, Mapping)]
-        return self.step > max(ends, default=0.0) * span
+        return float(max(ends, default=0.0) * self._planned)
 
     def now(self, key: str) -> float | None:
         """Return the median of a figure over the last window, none where it is not there."""

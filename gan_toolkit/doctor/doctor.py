@@ -41,6 +41,8 @@ class Doctor:
     @property
     def stops(self) -> str:
         """What of it ends the run by the recipe's `stop_on`, or nothing."""
+        if not self._stop_on:  # asked for after every step
+            return ""
         named = [f.name for f in self.findings if {f.name, f.severity} & self._stop_on]
         return ", ".join(named)
 

@@ -163,6 +163,61 @@ def test_converged_is_not_said_while_samples_come_nearer() -> None:
     assert diagnose(falling, {**RECIPE, "planned_steps": 1000}) == []
 
 
+def course(scores: dict[int, float], *, steps: int) -> list[Row]:
+    """Return healthy rows, an evaluation before some of them; low scores are good."""
+    told: list[Row] = []
+    best: tuple[float, int] | None = None
+    for row in rows({}, steps=steps):
+        step = row["step"]
+        if step in scores:
+            best = min(best or (scores[step], step), (scores[step], step))
+            row |= {"score.fd": scores[step], "best.value": best[0], "best.step": best[1]}
+        told.append(row)
+    return told
+
+
+def test_a_run_with_scores_has_converged_half_its_plan_after_the_last_gain() -> None:
+    recipe = {**RECIPE, "planned_steps": 1000}
+    falling = {step: 10 - step / 500 for step in range(100, 2100, 100)}
+    assert diagnose(course(falling, steps=2200), recipe) == []
+    flat = falling | dict.fromkeys(range(2100, 4000, 100), 8.0)
+    (found,) = diagnose(course(flat, steps=3000), recipe)
+    assert (found.name, found.since) == ("converged", 2550)  # two rows make sure
+    assert "best, 6, is of step 2000" in found.evidence
+    assert "Take RUN/best, the weights of step 2000." in found.advice
+
+
+def test_gains_too_small_to_matter_do_not_keep_a_run_from_converging() -> None:
+    recipe = {**RECIPE, "planned_steps": 1000}
+    creeping = {step: 10 - step / 20_000 for step in range(250, 4000, 250)}
+    assert names(diagnose(course(creeping, steps=3000), recipe)) == {"converged"}
+
+
+def test_small_gains_that_add_up_count() -> None:
+    recipe = {**RECIPE, "planned_steps": 1000}
+    falling = {step: 10 * 0.98 ** (step / 100) for step in range(100, 4000, 100)}
+    assert diagnose(course(falling, steps=3900), recipe) == []
+
+
+def test_high_scores_converge_like_low_ones() -> None:
+    recipe = {**RECIPE, "planned_steps": 1000}
+    told = course(dict.fromkeys(range(250, 4000, 250), 1.0), steps=3000)
+    rising = [row | {"best.value": row["step"]} if "best.value" in row else row for row in told]
+    assert diagnose(rising, recipe) == []
+
+
+def test_too_few_evaluations_do_not_tell() -> None:
+    recipe = {**RECIPE, "planned_steps": 1000}
+    assert diagnose(course({1000: 5.0, 2000: 5.0, 3000: 5.0}, steps=3900), recipe) == []
+
+
+def test_samples_far_from_the_data_have_not_converged_whatever_the_score() -> None:
+    recipe = {**RECIPE, "planned_steps": 1000}
+    told = course(dict.fromkeys(range(250, 4000, 250), 5.0), steps=3900)
+    far = [row | {"vital.distance": 0.08} for row in told]
+    assert diagnose(far, recipe) == []
+
+
 def test_rows_without_vital_signs_are_read() -> None:
     old = [{"step": step, "discriminator.adversarial.real": 0.5} for step in range(50, 4000, 50)]
     assert diagnose(old, RECIPE) == []

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_toolkit.architecture import Judged
 from gan_toolkit.data import LABEL, SAMPLE
-from gan_toolkit.vitals import AT_A_LOOK, SIDE, Reference, Vitals, small
+from gan_toolkit.vitals import AT_A_LOOK, SIDE, Reference, Vitals, small, span
 
 CORNERS = torch.tensor([[0.0, 0.0], [100.0, 0.0], [0.0, 100.0], [100.0, 100.0]])
 
@@ -182,6 +182,14 @@ def test_patches_of_a_verdict_count_together() -> None:
 )
 def test_a_row_has_one_to_five_looks(log_every: int, looks: int) -> None:
     assert sum(Vitals(log_every).due(step) for step in range(log_every)) == looks
+
+
+def test_a_long_run_is_looked_at_less_often() -> None:
+    short, long = Vitals(10, planned=8_000), Vitals(10, planned=100_000)
+    assert [sum(v.due(step) for step in range(1200)) for v in (short, long)] == [120, 30]
+    assert [sum(v.measured(step) for step in range(1200)) for v in (short, long)] == [12, 3]
+    assert span(10, 100_000) == 400
+    assert span(300, 100_000) == 600  # rows are where they are
 
 
 def test_rows_close_together_share_their_vital_signs() -> None:

@@ -86,5 +86,25 @@ def test_everything_that_the_doctor_finds_was_measured() -> None:
 
 def test_what_stopping_costs_is_told_as_it_was_measured() -> None:
     page = (ROOT / "docs" / "how-to" / "heal-a-run.md").read_text(encoding="utf-8")
-    for name, told in measured("stopping.json")["recipes"].items():
-        assert f"`{name}` {100 * told['converged']['cost']:.0f} %" in page
+    for name, told in measured("stopping.json")["runs"].items():
+        costs = [f"{100 * left['cost']:.0f} %" for left in _left(told)]
+        shown = next(line for line in page.splitlines() if line.startswith(f"| {name} |"))
+        assert [cell.strip() for cell in shown.split("|")][4:6] == costs
+
+
+def test_the_best_weights_at_the_stop_that_is_suggested_are_nearly_the_best_of_all() -> None:
+    runs = measured("stopping.json")["runs"]
+    assert len({name.partition(" ")[0] for name in runs}) >= 3
+    for name, told in runs.items():
+        best, _ = _left(told)
+        assert best["cost"] <= 0.1 or best["errors"] < 2, name
+
+
+def _left(told: Any) -> list[Any]:  # Any: JSON
+    """Return what a run that has converged leaves: its best weights and its last ones."""
+    return [told["converged"][f"{which} weights"] for which in ("best", "last")]
+
+
+def test_the_doctor_and_its_rows_cost_next_to_nothing() -> None:
+    for name, told in measured("overhead.json")["doctor"].items():
+        assert told["ratio_median"] <= 1.03, name

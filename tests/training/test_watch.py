@@ -47,8 +47,12 @@ def test_a_run_with_evaluations_has_the_bits_of_one_without(
 def test_scores_are_taken_at_step_0_every_so_many_and_at_the_end(sketch: Sketch) -> None:
     run = sketch(settings={**EVERY, "steps": 18})
     assert [step for step, _ in course(run)] == [0, 4, 8, 12, 16, 18]
-    scored = {row["step"]: row["score.energy"] for row in run.rows() if "score.energy" in row}
-    assert scored == {step: value for step, value in course(run) if step}
+    scored = {row["step"]: row for row in run.rows() if "score.energy" in row}
+    later = [(step, value) for step, value in course(run) if step]
+    assert [(step, row["score.energy"]) for step, row in scored.items()] == later
+    for step, row in scored.items():
+        best = min((value, at) for at, value in course(run) if at <= step)
+        assert (row["best.value"], row["best.step"]) == best
 
 
 def test_the_best_weights_score_again_what_the_run_says(
