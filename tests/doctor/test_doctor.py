@@ -247,7 +247,8 @@ def test_what_is_advised_can_be_set_in_every_shipped_recipe(recipe: str) -> None
         for line in case.advice(chart):
             if line.startswith("--set "):
                 asked = line.removeprefix("--set ")
-                assert resolve(Request(recipe=recipe, sets=[asked]), catalogue) != base
+                changed = resolve(Request(recipe=recipe, sets=[asked]), catalogue)
+                assert changed != base or asked == f"steps={base.plan.length}"
 
 
 def test_names_to_stop_on_are_checked() -> None:

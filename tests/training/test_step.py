@@ -318,3 +318,36 @@ def test_a_growing_run_is_timed_at_every_stage_by_its_share(
     one = trainer(vectors, "growing", settings={"batch": 12, "steps": 20})  # grows after 96 of 240
     monkeypatch.setattr(one, "_median", lambda steps: 1.0 + one.state.stage)
     assert one.measure() == pytest.approx(0.4 * 1 + 0.6 * 2, abs=1 / 64)
+
+
+def narrow_passes(pictures: Tensor, penalty: str, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return of each pass of D in a step in bf16 whether it was narrowed."""
+    seen: list[bool] = []
+    settings = {
+        "batch": 8,
+        "arch.width": 4,
+        "compute.precision": "bf16",
+        "terms.penalty": {"name": penalty, "every": 1},
+    }
+    one = trainer(pictures, "wgan", settings)
+    judge = type(one.recipe.arch).judge
+
+    def watched(*given: Any) -> gan_toolkit.Judged:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return judge(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(one.recipe.arch), "judge", watched)
+        step(one.state, *one.feed.moves(one.state))
+    return seen
+
+
+def test_in_bf16_only_what_is_differentiated_twice_stays_wide(
+    pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *between, generators = narrow_passes(pictures, "wgan-gp", monkeypatch)
+    assert sorted(between) == [False, True, True]  # the points between reals and fakes
+    assert generators
+    *both, generators = narrow_passes(pictures, "r1", monkeypatch)
+    assert sorted(both) == [False, True]  # the reals
+    assert generators
