@@ -156,7 +156,13 @@ def dcgan(side: int) -> Workload:
     """Return the workload of a DCGAN on images of a size."""
     return Workload(
         f"DCGAN, {side}×{side}, width 64, batch 64",
-        {"arch": "dcgan", "data": "mnist", "data.resolution": side, "arch.width": 64},
+        {
+            "arch": "dcgan",
+            "data": "mnist",
+            "data.resolution": side,
+            "arch.width": 64,
+            "compute.channels_last": True,
+        },
         {
             "plain loop": partial(plain_digits, side, Plain),
             "torchgan": partial(torchgan_digits, side, False),
@@ -182,7 +188,13 @@ WORKLOADS = {
     "dcgan64": dcgan(64),
     "wgan28": Workload(
         "WGAN-GP, 28×28, width 64, batch 64, a penalty every step",
-        {"arch": "wgan", "data": "mnist", "arch.width": 64, "terms.penalty.every": 1},
+        {
+            "arch": "wgan",
+            "data": "mnist",
+            "arch.width": 64,
+            "terms.penalty.every": 1,
+            "compute.channels_last": True,
+        },
         {
             "plain loop": partial(plain_digits, 28, PlainPenalised),
             "torchgan": partial(torchgan_digits, 28, True),
@@ -231,6 +243,7 @@ OURS: dict[str, dict[str, tuple[str, Settings]]] = {
         "eager": ("eager", {}),
         "compiled": ("compiled", {}),
         "eager, bf16": ("eager", {"compute.precision": "bf16"}),
+        "compiled, bf16": ("compiled", {"compute.precision": "bf16"}),
     },
     "cuda": {
         "eager": ("eager", {}),

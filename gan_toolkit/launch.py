@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 
 from gan_toolkit.errors import UsageError
@@ -44,7 +45,8 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # until each knows its share of the processors
     many = ["--standalone", "--local-addr=localhost", f"--nproc-per-node={processes}"]
     try:
-        run(parse_args([*many, "-m", "gan_toolkit", *arguments]))
+        with tempfile.TemporaryDirectory(prefix="gantk-") as logs:  # torchrun leaves its own behind
+            run(parse_args([*many, f"--log-dir={logs}", "-m", "gan_toolkit", *arguments]))
     except ChildFailedError as error:
         codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
         # torchrun ends what is left by SIGTERM.

@@ -86,9 +86,11 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two processes that nothing stopped."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    done = gantk(*TRAIN, "--out", out, "--processes", "2")
+    scratch = tmp_path_factory.mktemp("scratch")
+    done = gantk(*TRAIN, "--out", out, "--processes", "2", TMPDIR=str(scratch))
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{out}\n"
+    assert list(scratch.glob("*torchelastic*")) == list(scratch.glob("gantk-*")) == []
     return out
 
 
