@@ -13,7 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gan_toolkit import shares
+from gan_toolkit import processes, shares
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.augmentation import SIDES, Augmented
 from gan_toolkit.data import LABEL, Batch, DataSpec, EndlessSource, Source, Stored
@@ -47,11 +47,20 @@ class Feed:
             recipe.augmentation.draws(self.spec) if recipe.augmentation else {}
         )
         self._term_draws = {name: term.draws(self.spec) for name, term in recipe.terms.items()}
+        self._terms = {
+            name: {
+                key: term
+                for key, term in recipe.terms.items()
+                if update.role in term.roles and update.takes(key)
+            }
+            for name, update in recipe.plan.updates.items()
+        }
 
     def moves(self, state: TrainState) -> tuple[list[Move], int]:
         """Return the moves of the state's next step and the number of real images they draw."""
         plan, step = self.recipe.plan, state.step
-        self._parts = sum(len(pieces(state, rows)) for rows in minibatches(state))
+        if processes.count() > 1:
+            self._parts = sum(len(pieces(state, rows)) for rows in minibatches(state))
         fraction = step / plan.span
         s = architecture_scalars(self.recipe.arch, state.nimg, fraction, self.device)
         moves: list[Move] = []
@@ -60,12 +69,8 @@ class Feed:
         for name, update in plan.updates.items():
             if step < update.starts_at:
                 continue
-            terms = {
-                key: term
-                for key, term in self.recipe.terms.items()
-                if update.role in term.roles and update.takes(key) and step % term.every == 0
-            }
-            for repetition in range(update.times if terms else 0):
+            due = {key: term for key, term in self._terms[name].items() if step % term.every == 0}
+            for repetition in range(update.times if due else 0):
                 if reals is None or repetition or update.fresh_reals:
                     reals = self.recipe.arch.seen(self.reals(state.nimg + drawn), s)
                     drawn += plan.batch
@@ -74,17 +79,15 @@ class Feed:
                     Move(
                         name=name,
                         update=update,
-                        terms=terms,
+                        terms=due,
                         reals=reals,
                         draws=self._sampled(self._draws, *key),
                         lr=_at(update.optimiser.lr, fraction),
                         given=self._sampled(self._labels, *key),
                         augmented=self._augmented(fraction, *key),
                         s=s,
-                        term_draws={t: self._sampled(self._term_draws[t], *key, t) for t in terms},
-                        term_s={
-                            t: scalars(term, fraction, self.device) for t, term in terms.items()
-                        },
+                        term_draws={t: self._sampled(self._term_draws[t], *key, t) for t in due},
+                        term_s={t: scalars(term, fraction, self.device) for t, term in due.items()},
                     )
                 )
         return moves, drawn

@@ -46,7 +46,8 @@ class Program:
         tracing = _Tracing(
             state, moves, self._names, self._distinct, _followed(state, held), backend.updates
         )
-        numbers = _numbers(state, moves, 1)
+        self._numbers = _Numbers()
+        numbers = self._numbers.of(state, moves, 1)
         given = [tensor.detach() for tensor in self._distinct.pick(gathered)]
         with torch.no_grad():
             graph = make_fx(
@@ -82,7 +83,8 @@ class Program:
             self._bound_to = (state, state.loads)
         memories = list(_memories(state))
         gathered = [*self._bound, *memories, *tensors_of(moves)]
-        given = [*self._distinct.pick(gathered), _numbers(state, moves, new_images)]
+        numbers = self._numbers.of(state, moves, new_images)
+        given = [*self._distinct.pick(gathered), numbers]
         if not bound and state.device.type == "cuda":
             held_distinct = self._distinct.among(len(self._bound))
             both = self._distinct.among(len(self._bound) + len(memories))
@@ -323,12 +325,21 @@ def with_tensors(move: Move, tensors: Iterator[Tensor]) -> Move:
     )
 
 
-def _numbers(state: TrainState, moves: Sequence[Move], new_images: int) -> Tensor:
-    """Return the learning rates and the average's weight: [moves + 1], float64."""
-    weight = state.recipe.plan.ema.weight(state.nimg + new_images, new_images)
-    rates = [move.lr for move in moves]
-    numbers = torch.tensor([*rates, weight], dtype=torch.float64)
-    return numbers.to(state.device, non_blocking=True)
+class _Numbers:
+    """The learning rates and the average's weight as a tensor, made anew only when they change."""
+
+    def __init__(self) -> None:
+        self._told: list[float] = []
+        self._tensor = torch.empty(0)
+
+    def of(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Tensor:
+        """Return those of a step: [moves + 1], float64."""
+        weight = state.recipe.plan.ema.weight(state.nimg + new_images, new_images)
+        told = [*(move.lr for move in moves), weight]
+        if told != self._told:
+            numbers = torch.tensor(told, dtype=torch.float64)
+            self._told, self._tensor = told, numbers.to(state.device, non_blocking=True)
+        return self._tensor
 
 
 def _constrain(shadow: TrainState, move: Move) -> None:
