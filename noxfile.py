@@ -108,6 +108,12 @@ def gaussians(session: nox.Session) -> None:
 
 
 @nox.session
+def bf16(session: nox.Session) -> None:
+    """Train two recipes in bfloat16 and in float32 on five seeds and compare their scores."""
+    _measure(session, "bf16_quality")
+
+
+@nox.session
 def quadratic(session: nox.Session) -> None:
     """Train the first reference system in full on three seeds and score it."""
     _measure(session, "quadratic")
