@@ -105,6 +105,14 @@ def _left(told: Any) -> list[Any]:  # Any: JSON
     return [told["converged"][f"{which} weights"] for which in ("best", "last")]
 
 
+def test_bfloat16_costs_no_quality_and_is_told_as_it_was_measured() -> None:
+    page = (ROOT / "docs" / "explanation" / "engines.md").read_text(encoding="utf-8")
+    for name, told in measured("bf16_quality.json")["verdicts"].items():
+        assert told["alike"], name
+        assert f"{told['mean bf16']:.2f}" in page
+        assert f"{told['mean fp32']:.2f}" in page
+
+
 def test_the_doctor_and_its_rows_cost_next_to_nothing() -> None:
     for name, told in measured("overhead.json")["doctor"].items():
         assert told["ratio_median"] <= 1.03, name
