@@ -36,7 +36,7 @@ def verdict(table: dict[str, list[seeds.Row]]) -> seeds.Row:
     return {
         **{f"mean {precision}": round(mean, 3) for precision, mean in means.items()},
         "deviation over seeds": round(spread, 3),
-        "alike": means["bf16"] - means["fp32"] < spread,
+        "alike": abs(means["bf16"] - means["fp32"]) < spread,
     }
 
 

@@ -418,6 +418,7 @@ def main() -> None:
     paths = {"cpu": arguments.folder / "speed.json", "cuda": arguments.folder / "speed_cuda.json"}
     kept = {device: _read(path) for device, path in paths.items() if path.exists()}
     workloads = dict(kept.get(arguments.device, {}).get("workloads", {}))
+    rate = gathered()
     for name in arguments.only:
         workloads[name] = result(
             WORKLOADS[name], arguments.seconds, arguments.device, arguments.without
@@ -426,7 +427,7 @@ def main() -> None:
         kept[arguments.device] = {
             **kept.get(arguments.device, {}),
             "workloads": {key: workloads[key] for key in WORKLOADS if key in workloads},
-            "gathered": gathered(),
+            "gathered": rate,
             "machine": machine(torch.device(arguments.device)),
             "versions": versions(),
         }

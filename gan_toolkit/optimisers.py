@@ -34,9 +34,8 @@ class Adam(_Rate):
     beta2: float = Field(0.999, ge=0, lt=1, description="decay of the second moment")
     eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
 
-    def build(self, groups: Groups, *, on_gpu: bool = False) -> Optimizer:
-        """Return the optimiser over parameter groups; on a GPU, all its memory is there too."""
-        del on_gpu  # the fused kernels keep it there anyway
+    def build(self, groups: Groups) -> Optimizer:
+        """Return the optimiser over parameter groups."""
         return torch.optim.Adam(groups, betas=(self.beta1, self.beta2), eps=self.eps, fused=True)
 
 
@@ -48,15 +47,16 @@ class RMSProp(_Rate):
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum")
     eps: float = Field(1e-10, gt=0, description="added to the root of the mean square")
 
-    def build(self, groups: Groups, *, on_gpu: bool = False) -> Optimizer:
-        """Return the optimiser over parameter groups; on a GPU, all its memory is there too."""
+    def build(self, groups: Groups) -> Optimizer:
+        """Return the optimiser over parameter groups; on a GPU, its step count is there too."""
+        held = list(groups)
         return torch.optim.RMSprop(
-            groups,
+            held,
             alpha=self.decay,
             momentum=self.momentum,
             eps=self.eps,
             foreach=True,
-            capturable=on_gpu,
+            capturable=any(weight.is_cuda for group in held for weight in group["params"]),
         )
 
 
@@ -66,7 +66,6 @@ class SGD(_Rate):
     name: Literal["sgd"] = Field("sgd", description="which optimiser")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum")
 
-    def build(self, groups: Groups, *, on_gpu: bool = False) -> Optimizer:
-        """Return the optimiser over parameter groups; on a GPU, all its memory is there too."""
-        del on_gpu
+    def build(self, groups: Groups) -> Optimizer:
+        """Return the optimiser over parameter groups."""
         return torch.optim.SGD(groups, momentum=self.momentum, fused=True)

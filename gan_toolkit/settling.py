@@ -16,9 +16,9 @@ from gan_toolkit.system import bf16_in_hardware
 
 
 def settled(recipe: Recipe, observer: Observer) -> Recipe:
-    """Return the recipe with length, device and threads decided, and make torch obey it.
+    """Return the recipe with length, device, precision and threads decided; make torch obey.
 
-    Raises `UsageError` for a device that is not there.
+    Raises `UsageError` for what is not there.
     """
     plan = recipe.plan
     device = plan.compute.device

@@ -164,7 +164,7 @@ class TrainState:
         return [own for own, _ in pairs], [followed for _, followed in pairs]
 
     def _optimiser(self, update: Update) -> Optimizer:
-        groups = (
+        return update.optimiser.build(
             {
                 "params": list(self.networks[name].parameters()),
                 "lr": 0.0,
@@ -172,7 +172,6 @@ class TrainState:
             }
             for name in update.networks
         )
-        return update.optimiser.build(groups, on_gpu=self.device.type == "cuda")
 
     def _parameters(self, update: str) -> list[tuple[str, nn.Parameter]]:
         return [

@@ -215,12 +215,17 @@ def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready
     """Resolve a request, settle where it runs, open its data, and check that all of it fits."""
     asked = resolve(request, catalogue, observer.note)
     recipe = settled(asked, observer)
-    with processes.first_here():
-        source = recipe.data.open(observer.progress)
+    source = _opened(recipe, observer)
     ready = _ready(recipe, source, catalogue)
     processes.refuse_difference("another recipe", recipe.toml(exported=True))
     processes.refuse_difference("other data", source.spec.fingerprint)
     return ready if asked.plan.compute.threads else ready.threaded(observer)
+
+
+def _opened(recipe: Recipe, observer: Observer) -> Source | EndlessSource:
+    """Return the open data; of several processes here one fetches and packs it for all."""
+    with processes.first_here():
+        return recipe.data.open(observer.progress)
 
 
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
@@ -258,8 +263,7 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
         )
     _warn_of_versions(found.manifest, observer)
     _warn_of_processes(found.manifest, observer)
-    with processes.first_here():
-        source = recipe.data.open(observer.progress)
+    source = _opened(recipe, observer)
     if source.spec.fingerprint != found.manifest["data"]["fingerprint"]:
         raise RunError(
             f"The data is not what '{run.path}' was trained on: fingerprint "

@@ -12,7 +12,7 @@ import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_toolkit.data import Batch
-from gan_toolkit.engines.arithmetic import Updates
+from gan_toolkit.engines.arithmetic import Slots, Updates
 from gan_toolkit.engines.backends import Backend
 from gan_toolkit.engines.recorded import Recorded
 from gan_toolkit.state import Readings, TrainState
@@ -182,22 +182,18 @@ class _Tracing:
         weights = {key: held[f"networks.{name}"] for key, name in names.items()}
         gradients = self._gradients(shadow, held, move, rows, list(weights.values()))
         for group in optimiser.param_groups:
-            learning = [
-                parameter
-                for parameter in group["params"]
-                if gradients[id(weights[parameter])] is not None
-            ]
-            prefixes = [f"optimisers.{move.name}.{names[parameter]}." for parameter in learning]
-            update(
-                [weights[parameter] for parameter in learning],
-                [cast(Tensor, gradients[id(weights[parameter])]) for parameter in learning],
-                [
-                    {slot: held[prefix + slot] for slot in optimiser.state.get(parameter, {})}
-                    for parameter, prefix in zip(learning, prefixes, strict=True)
-                ],
-                rate * group["rate"],
-                group,
-            )
+            learning: list[Tensor] = []
+            slopes: list[Tensor] = []
+            slots: list[Slots] = []
+            for parameter in group["params"]:
+                gradient = gradients[id(weights[parameter])]
+                if gradient is not None:
+                    prefix = f"optimisers.{move.name}.{names[parameter]}."
+                    kept = optimiser.state.get(parameter, {})
+                    learning.append(weights[parameter])
+                    slopes.append(gradient)
+                    slots.append({slot: held[prefix + slot] for slot in kept})
+            update(learning, slopes, slots, rate * group["rate"], group)
         self._with(held, {}, lambda: _constrain(shadow, move))
 
     def _gradients(

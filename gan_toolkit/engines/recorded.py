@@ -41,20 +41,23 @@ class _Joined:
     """Tensors joined by type, so that one copy hands over many."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self._places: defaultdict[torch.dtype, list[int]] = defaultdict(list)
+        places: defaultdict[torch.dtype, list[int]] = defaultdict(list)
         for place, tensor in enumerate(tensors):
-            self._places[tensor.dtype].append(place)
+            places[tensor.dtype].append(place)
         self._shapes = [tensor.shape for tensor in tensors]
-        self._flat = {
-            dtype: torch.cat([tensors[place].reshape(-1) for place in places])
-            for dtype, places in self._places.items()
-        }
+        self._flat = [
+            (
+                alike,
+                [tensors[place].numel() for place in alike],
+                torch.cat([tensors[place].reshape(-1) for place in alike]),
+            )
+            for alike in places.values()
+        ]
 
     def copies(self) -> list[Tensor]:
         """Return a copy of each."""
         found = [torch.empty(0)] * len(self._shapes)
-        for dtype, places in self._places.items():
-            sizes = [self._shapes[place].numel() for place in places]
-            for place, part in zip(places, self._flat[dtype].clone().split(sizes), strict=True):
+        for places, sizes, flat in self._flat:
+            for place, part in zip(places, flat.clone().split(sizes), strict=True):
                 found[place] = part.view(self._shapes[place])
         return found

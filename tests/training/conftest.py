@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 import gan_toolkit
 from gan_toolkit.checkpoint import listed, read
+from gan_toolkit.errors import Interrupted
 from gan_toolkit.run import TIMES, Run
 
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))  # they are no package
@@ -100,3 +101,34 @@ def stop_at() -> Callable[..., StopAt]:
     import signal
 
     return lambda step, number=signal.SIGINT: StopAt(step, number)
+
+
+@pytest.fixture
+def resumed_exactly(
+    sketch: Train,
+    last_tensors: Callable[[Run], dict[str, Tensor]],
+    untimed: Callable[[Run], list[dict[str, Any]]],
+    stop_at: Callable[..., StopAt],
+) -> Callable[[dict[str, Any]], Run]:
+    """Train whole, and stopped and resumed; hold all bits and rows of both against each other."""
+
+    def hold(settings: dict[str, Any]) -> Run:
+        whole = sketch(out="whole", settings=settings)
+        with pytest.raises(Interrupted):
+            sketch(out="stopped", settings=settings, observer=stop_at(9))
+        resumed = sketch(resume=whole.path.with_name("stopped"))
+        right, found = last_tensors(whole), last_tensors(resumed)
+        assert right.keys() == found.keys()
+        assert all(torch.equal(found[name], tensor) for name, tensor in right.items())
+        assert untimed(whole) == untimed(resumed)
+        return whole
+
+    return hold
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Make float64 torch's default for a test."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
-from systems import SYSTEMS, after, differences, failing, trainer
+from systems import SYSTEMS, Settings, after, differences, failing, trainer
 
 from gan_toolkit.engines import Eager
 from gan_toolkit.engines.backends import CAPTURED, COMPILED, Backend
 from gan_toolkit.engines.programs import Programs
-from gan_toolkit.errors import Interrupted
 from gan_toolkit.run import Run
 
 pytestmark = [
@@ -23,13 +21,6 @@ pytestmark = [
 GPU = {"compute.device": "cuda"}
 ROUNDED = 1e-6
 """Of float64, relative to each tensor, after ten steps: a GPU's Adam reads its rate in float32."""
-
-
-@pytest.fixture
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -62,20 +53,8 @@ def test_no_step_waits_for_the_gpu(backend: Backend | None) -> None:
     assert one.state.step == 23
 
 
-Sketch = Callable[..., Run]
-
-
 @pytest.mark.parametrize("engine", ["eager", "captured"])
-def test_a_run_resumes_exactly(
-    sketch: Sketch, last_tensors: Any, untimed: Any, stop_at: Any, engine: str
-) -> None:
-    settings = {**GPU, "terms.zero": {"name": "r1r2", "every": 4}, "compute.engine": engine}
-    whole = sketch(out="whole", settings=settings)
-    assert whole.recipe()["compute"]["engine"] == engine
-    with pytest.raises(Interrupted):
-        sketch(out="stopped", settings=settings, observer=stop_at(9))
-    resumed = sketch(resume=whole.path.with_name("stopped"))
-    right, found = last_tensors(whole), last_tensors(resumed)
-    assert right.keys() == found.keys()
-    assert all(torch.equal(found[name], tensor) for name, tensor in right.items())
-    assert untimed(whole) == untimed(resumed)
+def test_a_run_resumes_exactly(resumed_exactly: Callable[[Settings], Run], engine: str) -> None:
+    lazy = {"terms.zero": {"name": "r1r2", "every": 4}}
+    run = resumed_exactly({**GPU, **lazy, "compute.engine": engine})
+    assert run.recipe()["compute"]["engine"] == engine

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from systems import SYSTEMS, after, differences, failing, trainer
+from systems import SYSTEMS, Settings, after, differences, failing, trainer
 from torch import Tensor
 from torch.fx import GraphModule
 
@@ -17,11 +17,8 @@ from gan_toolkit.engines.arithmetic import AT_ONCE, WRITTEN_OUT, Updates
 from gan_toolkit.engines.backends import CAPTURED, COMPILED, PRODUCTS, Backend
 from gan_toolkit.engines.choice import chosen
 from gan_toolkit.engines.programs import Programs
-from gan_toolkit.errors import Interrupted
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.run import Run
-
-Settings = dict[str, Any]  # Any: TOML values
 
 TOLERANCE = 1e-9
 """Of float64, relative to each tensor, after ten steps."""
@@ -31,13 +28,6 @@ KINDS = ("architecture", "loss", "penalty", "augmentation")
 
 TRACED = Backend("traced", CAPTURED.build, decompositions=PRODUCTS)
 """What `compiled` hands to the compiler, run operation by operation."""
-
-
-@pytest.fixture
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -129,20 +119,10 @@ def test_the_arithmetic_is_torchs_own(
 Sketch = Callable[..., Run]
 
 
-def test_a_compiled_run_resumes_exactly(
-    sketch: Sketch, last_tensors: Any, untimed: Any, stop_at: Any
-) -> None:
+def test_a_compiled_run_resumes_exactly(resumed_exactly: Callable[[Settings], Run]) -> None:
     lazy = {"terms.zero": {"name": "r1r2", "every": 4}}
-    settings: Settings = {**lazy, "compute.engine": "compiled"}
-    whole = sketch(out="whole", settings=settings)
-    assert whole.recipe()["compute"]["engine"] == "compiled"
-    with pytest.raises(Interrupted):
-        sketch(out="stopped", settings=settings, observer=stop_at(9))
-    resumed = sketch(resume=whole.path.with_name("stopped"))
-    right, found = last_tensors(whole), last_tensors(resumed)
-    assert right.keys() == found.keys()
-    assert all(torch.equal(found[name], tensor) for name, tensor in right.items())
-    assert untimed(whole) == untimed(resumed)
+    run = resumed_exactly({**lazy, "compute.engine": "compiled"})
+    assert run.recipe()["compute"]["engine"] == "compiled"
 
 
 class TestFallingBack:

@@ -56,6 +56,11 @@ def gantk(*words: object, **variables: str) -> CompletedProcess[str]:
     return call(sys.executable, "-m", "gan_toolkit", *words, **variables)
 
 
+def told(done: CompletedProcess[str]) -> list[str]:
+    """Return what a command said for itself to stderr."""
+    return [line for line in done.stderr.splitlines() if line.startswith("gantk:")]
+
+
 def lasting(run: Path) -> dict[str, Tensor]:
     newest = max(run.glob("checkpoints/step-*"))
     found = load_file(newest / "state.safetensors")
@@ -149,7 +154,7 @@ def test_a_signal_to_one_process_stops_all_and_the_resumed_run_has_the_same_bits
     run = tmp_path / "run"
     done = gantk(*TRAIN, "--out", run, "--processes", "2", FAULT="15:1:30")
     assert done.returncode == 143
-    (said,) = [line for line in done.stderr.splitlines() if line.startswith("gantk:")]
+    (said,) = told(done)
     again = f"gantk train --resume {run} --plugin {FAULTY} --processes 2"
     assert said == f"gantk: Stopped at step 14 of {STEPS}; saved. Go on with `{again}`."
     done = gantk("train", "--resume", run, "--plugin", FAULTY, "--processes", "2")
@@ -166,7 +171,7 @@ def test_a_killed_process_ends_all_and_one_process_goes_on_within_rounding(
     run = tmp_path / "run"
     done = gantk(*TRAIN, "--out", run, "--processes", "2", FAULT="9:1:50")
     assert done.returncode == 137
-    said = [line for line in done.stderr.splitlines() if line.startswith("gantk:")]
+    said = told(done)
     assert len(said) == 2
     assert "gantk: process 1 was ended by SIGKILL." in said
     assert any("lost another process" in line and f"--resume {run}" in line for line in said)
@@ -191,7 +196,7 @@ def test_a_folder_that_the_first_process_cannot_make_ends_all_with_one_message(
     words = (*TRAIN, "--out", parent / "run", "--processes", "2")
     done = gantk(*words)
     assert done.returncode == 1
-    said = [line for line in done.stderr.splitlines() if line.startswith("gantk:")]
+    said = told(done)
     assert len(said) == 1
     assert "Nothing was started" in said[0]
 
