@@ -1,6 +1,6 @@
 """How far each workload of `speed.py` is from what this machine can compute.
 
-    OMP_NUM_THREADS=1 python benchmarks/limits.py
+    nox -s bench
 
 The machine's limit is the fastest product of matrices and the fastest convolution, forward or
 backward, out of several shapes and layouts. What a step computes is counted by torch's formulas
@@ -43,7 +43,7 @@ CONVOLUTIONS = (
 """Batch, channels in and out, side of the image, side of the kernel, stride."""
 LAYOUTS = {"": torch.contiguous_format, ", channels last": torch.channels_last}
 Tried = tuple[str, Callable[[], object]]
-Best = dict[str, Any]  # Any: a rate and the name of what reached it
+Best = dict[str, Any]  # Any: rates and names
 
 
 class Counter(TorchDispatchMode):
@@ -53,7 +53,7 @@ class Counter(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.flops = 0
 
     def __torch_dispatch__(
@@ -75,7 +75,7 @@ def counted(work: Callable[[], object]) -> int:
     """Return the FLOPs of a call."""
     with Counter() as counter:
         work()
-    return counter.flops
+    return int(counter.flops)
 
 
 def rate(work: Callable[[], object]) -> float:
@@ -114,10 +114,10 @@ def convolutions(dtype: torch.dtype) -> Iterator[Tried]:
 
 
 def best(tried: Iterator[Tried]) -> Best:
-    """Return the highest rate and what reached it."""
-    rates = {name: rate(work) for name, work in tried}
+    """Return the highest rate, what reached it, and all rates."""
+    rates = {name: round(rate(work), 1) for name, work in tried}
     name = max(rates, key=rates.__getitem__)
-    return {"gflops_s": round(rates[name], 1), "reached_by": name}
+    return {"gflops_s": rates[name], "reached_by": name, "tried": rates}
 
 
 def share(trainer: speed.Ours, steps: int) -> float:

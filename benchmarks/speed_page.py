@@ -89,9 +89,10 @@ def _attained(results: Mapping[str, Any], limits: Mapping[str, Any]) -> Iterator
         cells = [f"{one['gflops_s']:.0f} ({one['reached_by']})" for one in kinds.values()]
         yield f"| {dtype} | " + " | ".join(cells) + " |"
     yield ""
-    yield "GFLOP/s of a step by the faster engine, the part of the dtype's higher limit that this is,"
-    yield "and the part of an eager step's time that products and convolutions take"
-    yield "(`python benchmarks/limits.py`)."
+    yield "By `python benchmarks/limits.py`: GFLOP/s of a step by the faster engine, how much of"
+    yield "the higher limit that is, and how much of an eager step's time products and convolutions"
+    yield "take. Only their FLOPs are counted. A profile slows the curve's small operations, so its"
+    yield "times in products are rough."
     yield ""
     heads = [f"{dtype} | of the limit | in products" for dtype in most]
     yield f"| job | GFLOP a step | {' | '.join(heads)} |"
