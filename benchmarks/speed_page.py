@@ -98,11 +98,14 @@ def _attained(results: Mapping[str, Any], limits: Mapping[str, Any]) -> Iterator
     yield f"| job | GFLOP a step | {' | '.join(heads)} |"
     yield "| --- | --- |" + " --- |" * (3 * len(heads))
     for name, known in limits["workloads"].items():
+        if name not in results["workloads"]:
+            continue
         facts, flop = results["workloads"][name], known["gflop_a_step"]
         cells = [f"{flop:.3g}"]
         for dtype, limit in most.items():
-            rate = 1000 * flop / _fastest(facts, dtype)
-            cells += [f"{rate:.1f}", f"{100 * rate / limit:.0f} %"]
+            ms = _fastest(facts, dtype)
+            rate = 1000 * flop / ms if ms else None
+            cells += ["–", "–"] if rate is None else [f"{rate:.1f}", f"{100 * rate / limit:.0f} %"]
             cells += [f"{100 * known['share_of_time'][dtype]:.0f} %"]
         yield f"| {facts['title']} | " + " | ".join(cells) + " |"
 
@@ -111,10 +114,11 @@ def _most(kinds: Mapping[str, Any]) -> float:
     return max(float(one["gflops_s"]) for one in kinds.values())
 
 
-def _fastest(facts: Mapping[str, Any], dtype: str) -> float:
-    """Return milliseconds of CPU time a step of our faster engine in a precision."""
+def _fastest(facts: Mapping[str, Any], dtype: str) -> float | None:
+    """Return milliseconds of CPU time a step of our faster engine in a precision, if it ran."""
     end = ", bf16" if dtype == "bf16" else ""
-    return min(float(facts["contestants"][f"{e}{end}"]["ms_cpu"]) for e in ("eager", "compiled"))
+    found = (facts["contestants"].get(f"{engine}{end}") for engine in ("eager", "compiled"))
+    return min((float(one["ms_cpu"]) for one in found if one), default=None)
 
 
 def _whole_job(job: Mapping[str, Any] | None) -> Iterator[str]:
