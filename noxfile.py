@@ -73,10 +73,11 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare steps with other programs', our overhead with a loop by hand, 1 process with 2."""
+    """Compare steps with others' and with the machine's limit, a loop by hand, 2 processes."""
     session.install(*CONSTRAINTS, ".")
     session.install("--no-deps", "torchgan==0.1.0", "torchvision==0.28.0")
     session.run("python", "benchmarks/speed.py", *session.posargs, env=_quiet())
+    session.run("python", "benchmarks/limits.py", env=_quiet())
     overhead = ("--out", "benchmarks/overhead.json")
     session.run("python", "benchmarks/overhead.py", *overhead, env=_quiet())
     session.run("python", "benchmarks/scaling.py", env=_quiet())

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from plain_loops import Batches, Curve, Digits, Loop, Plain, PlainPenalised, PlainThree, TorchGAN
+from speed_page import page
 from torch import Tensor, nn
 
 from gan_toolkit.catalogue import Catalogue
@@ -38,6 +39,8 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 BLOCK_S = 0.4
 """Seconds that a block of steps is to take, at least one step."""
 GATHERING_S = 2.0
+FILES = {"cpu": "speed.json", "cuda": "speed_cuda.json"}
+"""Results by device."""
 Settings = dict[str, Any]  # Any: TOML values
 
 
@@ -318,93 +321,6 @@ def _ratios(other: Measured, own: Measured, kind: str) -> Iterator[float]:
         yield theirs / mine
 
 
-def page(by_device: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the page for the documentation, from what was measured by device."""
-    lines = [
-        "# Benchmarks",
-        "",
-        "How many times as fast as another program ours makes a step of the same job: median over",
-        "rounds of paired blocks, all contestants in one process. A step is one update of each",
-        "network, the tutorial's three where it has three; ours averages weights besides.",
-        "Written by `nox -s bench` from `benchmarks/speed.json` and `benchmarks/speed_cuda.json`;",
-        "what is compared is in `benchmarks/speed.py` and `benchmarks/plain_loops.py`.",
-    ]
-    for device, results in by_device.items():
-        clock = "wall" if device == "cuda" else "cpu"
-        lines += [
-            "",
-            f"## {results['machine']}",
-            "",
-            f"torch {results['versions']['torch']}, {CLOCKS[clock]}.",
-            "",
-            *_table(results, device, clock),
-            *_whole_job(results.get("whole_job")),
-        ]
-        if "gathered" in results:
-            rate = f"{results['gathered']:,}"
-            lines += [
-                "",
-                f"The packed cache gathers {rate} images of 28×28 in a second of one core.",
-            ]
-    if "cuda" not in by_device:
-        lines += ["", "With CUDA: *not measured*."]
-    return "\n".join(lines) + "\n"
-
-
-CLOCKS = {
-    "cpu": "by CPU time (by wall time)",
-    "wall": "by wall time, one of 16 cores feeding the GPU; beside the step, images a second",
-}
-
-
-def _table(results: Mapping[str, Any], device: str, clock: str) -> Iterator[str]:
-    ours = list(OURS[device])
-    yield f"| job | beside | {' | '.join(ours)} |"
-    yield "| --- | --- |" + " --- |" * len(ours)
-    for facts in results["workloads"].values():
-        for other, ratios in sorted(facts["ratios"].items()):
-            cells = [
-                "–"
-                if own not in ratios
-                else f"{ratios[own]['cpu']} ({ratios[own]['wall']})"
-                if clock == "cpu"
-                else f"{ratios[own]['wall']}"
-                for own in ours
-            ]
-            yield f"| {facts['title']} | {other} | " + " | ".join(cells) + " |"
-    names = [*ours, "plain loop", "torchgan"]
-    yield ""
-    yield "Milliseconds a step."
-    yield ""
-    yield f"| job | {' | '.join(names)} | s to the first step |"
-    yield "| --- |" + " --- |" * (len(names) + 1)
-    for facts in results["workloads"].values():
-        cells = [_time(facts, name, clock) for name in names]
-        first = " / ".join(str(facts["first_step_s"].get(own, "–")) for own in ours)
-        yield f"| {facts['title']} | " + " | ".join([*cells, first]) + " |"
-
-
-def _whole_job(job: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield what a job took from its command to its end, where somebody measured it."""
-    if job is None:
-        return
-    steps, plain = job["steps"], job["steps"] * job["plain_ms"] / 1000
-    yield ""
-    yield f"The tutorial's whole job, {steps:,} steps, took {job['seconds']} s from the command to"
-    yield f"its end, {job['training_s']} s of it training, the rest start and compiling. The plain"
-    yield f"loop, at {job['plain_ms']:.1f} ms a step, would take {plain:,.0f} s."
-    yield ""
-    yield f"    {job['command']}"
-
-
-def _time(facts: Mapping[str, Any], name: str, clock: str) -> str:
-    if name not in facts["contestants"]:
-        return "–"
-    ms = facts["contestants"][name][f"ms_{clock}"]
-    rate = f" ({1000 * facts['batch'] / ms:,.0f}/s)" if clock == "wall" else ""
-    return f"{ms}{rate}"
-
-
 def main() -> None:
     """Measure the workloads and write both files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -415,25 +331,34 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=HERE, help="of the results")
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
-    paths = {"cpu": arguments.folder / "speed.json", "cuda": arguments.folder / "speed_cuda.json"}
-    kept = {device: _read(path) for device, path in paths.items() if path.exists()}
-    workloads = dict(kept.get(arguments.device, {}).get("workloads", {}))
+    path = arguments.folder / FILES[arguments.device]
+    kept = _read(path) if path.exists() else {}
+    workloads = dict(kept.get("workloads", {}))
     rate = gathered()
     for name in arguments.only:
         workloads[name] = result(
             WORKLOADS[name], arguments.seconds, arguments.device, arguments.without
         )
         print(json.dumps(workloads[name], indent=1), flush=True)
-        kept[arguments.device] = {
-            **kept.get(arguments.device, {}),
+        kept = {
+            **kept,
             "workloads": {key: workloads[key] for key in WORKLOADS if key in workloads},
             "gathered": rate,
             "machine": machine(torch.device(arguments.device)),
             "versions": versions(),
         }
-        text = json.dumps(kept[arguments.device], indent=2, ensure_ascii=False)
-        paths[arguments.device].write_text(text + "\n", encoding="utf-8")
-        arguments.page.write_text(page(kept), encoding="utf-8")
+        text = json.dumps(kept, indent=2, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+        write_page(arguments.folder, arguments.page)
+
+
+def write_page(folder: Path = HERE, page_path: Path = PAGE) -> None:
+    """Write the page of all results in a folder."""
+    paths = {device: folder / name for device, name in FILES.items()}
+    kept = {device: _read(path) for device, path in paths.items() if path.exists()}
+    limits = folder / "limits.json"
+    text = page(kept, OURS, _read(limits) if limits.exists() else None)
+    page_path.write_text(text, encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

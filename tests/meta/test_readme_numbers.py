@@ -113,6 +113,36 @@ def test_bfloat16_costs_no_quality_and_is_told_as_it_was_measured() -> None:
         assert f"{told['mean fp32']:.2f}" in page
 
 
+def test_a_core_gathers_as_many_images_as_was_promised() -> None:
+    assert measured("speed.json")["gathered"] >= 200_000
+
+
+def test_what_a_step_computes_is_counted_as_by_hand() -> None:
+    # Rows of 2-16-16-2 through G; of 2-16-16-2-1 through D, forward, and back to what goes in.
+    G, D = 2 * (2 * 16 + 16 * 16 + 16 * 2), 2 * (2 * 16 + 16 * 16 + 16 * 2 + 2 * 1)
+    first = 2 * 2 * 16  # nobody asks for the gradient of data or latents
+    D_step = G + 2 * (D + D + (D - first))  # fakes; then real and fake: forward, weights, inputs
+    G_step = G + D + D + G + (G - first)  # D's weights are frozen
+    counted = measured("limits.json")["workloads"]["curve"]["gflop_a_step"]
+    assert counted == pytest.approx(256 * (D_step + G_step) / 1e9)
+
+
+@pytest.mark.parametrize(("dtype", "end"), [("fp32", ""), ("bf16", ", bf16")])
+def test_no_step_is_faster_than_the_machine_and_how_far_it_is_is_told(dtype: str, end: str) -> None:
+    limits, speed = measured("limits.json"), measured("speed.json")
+    assert limits["machine"] == speed["machine"]
+    assert limits["workloads"].keys() == speed["workloads"].keys()
+    limit = max(kind["gflops_s"] for kind in limits["peaks"][dtype].values())
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    section = page.partition("### How far from the machine's limit")[2]
+    for name, facts in speed["workloads"].items():
+        ms = min(facts["contestants"][f"{own}{end}"]["ms_cpu"] for own in ("eager", "compiled"))
+        part = 1000 * limits["workloads"][name]["gflop_a_step"] / ms / limit
+        assert part < 1, name
+        row = next(line for line in section.splitlines() if line.startswith(f"| {facts['title']} "))
+        assert f"| {100 * part:.0f} % |" in row, name
+
+
 def test_the_doctor_and_its_rows_cost_next_to_nothing() -> None:
     for name, told in measured("overhead.json")["doctor"].items():
         assert told["ratio_median"] <= 1.03, name
