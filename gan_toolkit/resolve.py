@@ -6,6 +6,7 @@ the chosen data set's entry adds (`with`), the flags, `--set`.
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -253,7 +254,7 @@ def put(values: Values, key: str, value: object, problems: list[str]) -> None:
             problems.append(f"{key}: '{step}' is {inner!r}, not a table; set it whole instead.")
             return
         table = inner
-    table[last] = value
+    table[last] = copy.deepcopy(value)  # later keys may go into it
 
 
 def _parsed(text: str) -> object:

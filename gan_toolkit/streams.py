@@ -77,8 +77,7 @@ class Uniform:
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Return [n, *shape] uniform in [low, high)."""
-        rows = torch.rand(n, *self.shape, generator=generator)
-        return rows.mul_(self.high - self.low).add_(self.low)
+        return torch.empty(n, *self.shape).uniform_(self.low, self.high, generator=generator)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from gan_toolkit.doctor import misnamed
 from gan_toolkit.engines.choice import chosen
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
-from gan_toolkit.initial import initial_weights
+from gan_toolkit.initial import InitialWeights, initial_weights
 from gan_toolkit.observer import Observer, Quiet
 from gan_toolkit.recipe import Recipe, differences
 from gan_toolkit.references import find_model
@@ -128,23 +128,37 @@ def _start(
     out: str | Path | None,
     init_from: str | Path | None,
 ) -> Run:
-    if out is not None and processes.leads():
-        Run.refuse_existing(Path(out))
-    ready = prepare(request, catalogue, observer)
-    if minutes is not None:
-        ready = ready.lasting(minutes, observer)
-    begin = find_model(init_from, catalogue, progress=observer.progress) if init_from else None
-    weights = initial_weights(ready.recipe, begin)
-    if weights is not None:
-        ready = dataclasses.replace(ready, recipe=with_plan(ready.recipe, init_from=weights.sha256))
+    ready = planned(request, catalogue, observer, minutes=minutes, out=out, init_from=init_from)
     trainer = ready.trainer(observer)
-    if weights is not None:
-        weights.fill(trainer.state, observer)
     stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
     run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
     with held(run):
         trainer.run(run)
     return run
+
+
+def planned(
+    request: Request,
+    catalogue: Catalogue,
+    observer: Observer,
+    *,
+    minutes: float | None = None,
+    out: str | Path | None = None,
+    init_from: str | Path | None = None,
+) -> Ready:
+    """Return all that a new run begins with, so that nothing of it is left to go wrong."""
+    if out is not None and processes.leads():
+        Run.refuse_existing(Path(out))
+    ready = prepare(request, catalogue, observer)
+    if minutes is not None:
+        ready = ready.lasting(minutes, observer)
+    model = find_model(init_from, catalogue, progress=observer.progress) if init_from else None
+    begin = initial_weights(ready.recipe, model)
+    if begin is None:
+        return ready
+    return dataclasses.replace(
+        ready, recipe=with_plan(ready.recipe, init_from=begin.sha256), begin=begin
+    )
 
 
 @dataclass(frozen=True)
@@ -155,10 +169,11 @@ class Ready:
     source: Source | EndlessSource
     distribution: str
     catalogue: Catalogue
+    begin: InitialWeights | None = None
 
     def trainer(self, observer: Observer) -> Trainer:
         """Return a trainer at step 0."""
-        return Trainer(
+        made = Trainer(
             self.recipe,
             self.source,
             distribution=self.distribution,
@@ -166,6 +181,9 @@ class Ready:
             watch=Watch(self.recipe, self.catalogue, observer),
             observer=observer,
         )
+        if self.begin is not None:
+            self.begin.fill(made.state, observer)
+        return made
 
     def threaded(self, observer: Observer) -> Ready:
         """Return the same on one thread unless all of them are found to make steps sooner.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -171,7 +171,16 @@ def train(
     display = Display() if leads() else Quiet()
     try:
         if dry_run:
-            _dry_run(request, known, display, minutes, as_json=as_json)
+            _dry_run(
+                request,
+                known,
+                display,
+                track or (),
+                as_json=as_json,
+                minutes=minutes,
+                out=out,
+                init_from=init_from,
+            )
             return
         begun = time.monotonic()
         run = train_request(
@@ -227,17 +236,21 @@ def _dry_run(
     request: Request,
     known: Catalogue,
     observer: Observer,
-    minutes: float | None,
+    track: Iterable[str],
     *,
     as_json: bool,
+    minutes: float | None,
+    out: Path | None,
+    init_from: str | None,
 ) -> None:
     from gan_toolkit.estimate import estimate
     from gan_toolkit.processes import leads
-    from gan_toolkit.training import prepare
+    from gan_toolkit.tracking import tracked
+    from gan_toolkit.training import planned
 
-    ready = prepare(request, known, observer)
-    if minutes is not None:
-        ready = ready.lasting(minutes, observer)
+    if leads():
+        tracked(observer, track, known).close()
+    ready = planned(request, known, observer, minutes=minutes, out=out, init_from=init_from)
     facts = estimate(ready)
     observer.close()
     if not leads():

@@ -21,7 +21,11 @@ Run = Callable[..., Sequence[Tensor]]
 Decompositions = Mapping[OpOverload[..., Any], Callable[..., Tensor]]  # Any: of any signature
 
 FEW = 4
-"""Terms of the sums in a matrix product that is written out."""
+"""Terms of the sums in a matrix product that is written out …"""
+NARROW = 2
+"""… or rows or columns of a product written out as a reduction …"""
+LITTLE = 2**14
+"""… if it has no more multiplications than that."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,18 @@ class Backend:
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Return left @ right as a sum of outer products where these are few, else `NotImplemented`.
+    """Return left @ right in operations that can be fused with what follows, where it is small.
 
-    A call of a library costs more than so few numbers, and the sum can be fused with what follows.
+    A call of a library costs more than so few numbers. `NotImplemented` where it does not.
     """
-    terms = left.shape[1]
-    if not 0 < terms <= FEW:
-        return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way
-    parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
-    found: Tensor = functools.reduce(torch.add, parts)
-    return found
+    rows, terms = left.shape
+    columns = right.shape[1]
+    if 0 < terms <= FEW:
+        parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
+        return functools.reduce(torch.add, parts)
+    if min(rows, columns) <= NARROW and rows * terms * columns <= LITTLE:
+        return (left.unsqueeze(2) * right).sum(1)
+    return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way
 
 
 def _shifted_product(

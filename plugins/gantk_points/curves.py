@@ -123,8 +123,7 @@ class Curve(Shape, PointSet):
 
     def draw(self, n: int, generator: torch.Generator) -> Batch:
         """Return `sample` [n, d], for two curves also `label` [n], 0 or 1."""
-        x = torch.rand(n, self.dimension - 1, generator=generator)
-        x.mul_(self.high - self.low).add_(self.low)
+        x = torch.empty(n, self.dimension - 1).uniform_(self.low, self.high, generator=generator)
         x.clamp_(max=self._largest_x)  # rounding may have reached high
         heights = self.heights(x)  # [curves, n]
         rows = {SAMPLE: torch.cat([x, heights[0, :, None]], 1)}

@@ -178,6 +178,29 @@ def test_a_dry_run_counts_the_steps_of_minutes(gantk: Gantk, toy: Path) -> None:
     assert tomllib.loads(tried.stdout)["steps"] != 4
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--init-from", "mnist-dcgan", "is a 'dcgan', not a 'toy'"),
+        ("--init-from", "nowhere", "nowhere"),
+        ("--track", "nobody", "No tracker 'nobody'"),
+        ("--out", "taken", "'taken' exists"),
+    ],
+)
+def test_a_dry_run_refuses_whatever_the_run_would(
+    gantk: Gantk, toy: Path, tmp_path: Path, flag: str, value: str, told: str
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+
+    tried = gantk("train", "--recipe", "toy", flag, value, "--plugin", toy, "--dry-run")
+    run = gantk("train", "--recipe", "toy", flag, value, "--plugin", toy)
+
+    assert tried.returncode == run.returncode != 0
+    assert told in tried.stderr
+    assert tried.stderr == run.stderr
+
+
 def test_training_prints_the_run_alone_and_tells_the_rest_on_stderr(
     gantk: Gantk, toy: Path
 ) -> None:

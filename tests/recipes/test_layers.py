@@ -89,6 +89,13 @@ def test_later_layers_win(catalogue: Catalogue, tmp_path: Path) -> None:
     assert kept >= {"latent": 5, "width": 2}.items(), "`with` keeps the table's other keys"
 
 
+def test_a_request_is_left_as_it_was(catalogue: Catalogue) -> None:
+    settings = {"arch": {"name": "toy"}, "arch.latent": 5}
+
+    assert resolve(Request(recipe="toy", settings=settings), catalogue).arch.plain()["latent"] == 5
+    assert settings == {"arch": {"name": "toy"}, "arch.latent": 5}
+
+
 def test_arch_alone_takes_the_recipe_of_its_name(catalogue: Catalogue) -> None:
     assert resolve(Request(arch="toy"), catalogue).plan.steps == 4
 
