@@ -27,6 +27,7 @@ from speed_page import page
 from torch import Tensor, nn
 
 from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.layers import ConvTranspose2d
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
 from gan_toolkit.system import machine, versions
@@ -65,7 +66,7 @@ class Ours:
         observer = Observer()
         observer.warn = warnings.append  # type: ignore[method-assign,assignment]  # for this one
         self.trainer = prepare(request, Catalogue.discover(), observer).trainer(observer)
-        for _ in range(2):  # the first is measured by the doctor, and eager
+        for _ in range(2):  # the first pays for memory and for programs
             self._step()
         if warnings:
             raise RuntimeError(warnings[0])
@@ -97,8 +98,11 @@ class Workload:
 
 
 def networks(trainer: Trainer) -> tuple[nn.Module, nn.Module]:
-    """Return fresh networks like the trainer's, as torch makes them."""
+    """Return fresh networks like the trainer's, of torch's own layers alone."""
     made = trainer.recipe.arch.networks(trainer.feed.spec, 0)
+    for module in (each for network in made.values() for each in network.modules()):
+        if isinstance(module, ConvTranspose2d):
+            module.__class__ = nn.ConvTranspose2d  # type: ignore[assignment]  # its base class
     return made["generator"].to(trainer.device), made["discriminator"].to(trainer.device)
 
 
@@ -327,13 +331,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each workload")
     parser.add_argument("--only", nargs="*", choices=sorted(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--device", choices=sorted(OURS), default="cpu")
-    parser.add_argument("--without", nargs="*", default=[], help="contestants of ours to leave out")
+    parser.add_argument(
+        "--without",
+        nargs="*",
+        default=[],
+        choices=sorted({name for own in OURS.values() for name in own} - {"eager"}),
+        help="contestants of ours to leave out",
+    )
     parser.add_argument("--folder", type=Path, default=HERE, help="of the results")
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
     path = arguments.folder / FILES[arguments.device]
     kept = _read(path) if path.exists() else {}
+    about = {"machine": machine(torch.device(arguments.device)), "versions": versions()}
     workloads = dict(kept.get("workloads", {}))
+    if any(kept.get(key) != told for key, told in about.items()) and workloads.keys() - set(
+        arguments.only
+    ):
+        parser.error(f"{path} is of another machine or other versions: measure all, without --only")
     rate = gathered()
     for name in arguments.only:
         workloads[name] = result(
@@ -344,8 +359,7 @@ def main() -> None:
             **kept,
             "workloads": {key: workloads[key] for key in WORKLOADS if key in workloads},
             "gathered": rate,
-            "machine": machine(torch.device(arguments.device)),
-            "versions": versions(),
+            **about,
         }
         text = json.dumps(kept, indent=2, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")

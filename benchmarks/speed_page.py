@@ -83,7 +83,8 @@ def _attained(results: Mapping[str, Any], limits: Mapping[str, Any]) -> Iterator
     yield ""
     yield "### How far from the machine's limit"
     yield ""
-    yield "| the most, one thread, GFLOP/s | product of matrices | convolution |"
+    threads = limits["threads"]
+    yield f"| the most, threads: {threads}, GFLOP/s | product of matrices | convolution |"
     yield "| --- | --- | --- |"
     for dtype, kinds in limits["peaks"].items():
         cells = [f"{one['gflops_s']:.0f} ({one['reached_by']})" for one in kinds.values()]

@@ -41,6 +41,7 @@ class Estimate:
 def estimate(ready: Ready) -> Estimate:
     """Return what the run would cost, after making a few of its steps and throwing them away."""
     trainer = ready.trainer(Observer())
+    trainer.settle_engine()
     seconds = trainer.measure()
     spec = trainer.state.spec
     return Estimate(

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from gan_toolkit.errors import UsageError
 from gan_toolkit.processes import processors
 
+SAVING_S = "600"
+"""Seconds that torchrun, told to stop, leaves the processes for the step and for saving."""
+
 
 def wanted(processes: int) -> bool:
     """Return whether so many processes have yet to be started; it is false inside one of them.
@@ -43,6 +46,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
 
     logging.disable(logging.ERROR)  # the processes say all that there is to say
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # until each knows its share of the processors
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", SAVING_S)
     many = ["--standalone", "--local-addr=localhost", f"--nproc-per-node={processes}"]
     try:
         with tempfile.TemporaryDirectory(prefix="gantk-") as logs:  # torchrun leaves its own behind

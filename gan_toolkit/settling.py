@@ -63,8 +63,8 @@ def _precision(asked: Precision, device: str, observer: Observer) -> Precision:
     if asked == "bf16" and device == "cpu" and not bf16_in_hardware():
         observer.warn("This processor only emulates bf16: --precision fp32 will be faster.")
     if on_gpu:
-        torch.backends.cuda.matmul.allow_tf32 = asked != "fp32"
-        torch.backends.cudnn.allow_tf32 = asked != "fp32"
+        torch.backends.cuda.matmul.allow_tf32 = asked in {"tf32", "auto"}
+        torch.backends.cudnn.allow_tf32 = asked in {"tf32", "auto"}
     return asked if asked != "auto" else "tf32" if has_tf32 else "fp32"
 
 

@@ -150,18 +150,21 @@ class TrainState:
         }
 
     def _averaged(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the floating tensors of the averages and those that they follow, pairwise."""
-        pairs = [
-            (own, followed)
+        """Return the floating tensors of the averages and those that they follow, pairwise.
+
+        A tensor that a network holds in several places is there once.
+        """
+        pairs = {
+            id(own): (own, followed)
             for name, average in self.ema.items()
             for own, followed in zip(
-                average.state_dict().values(),
+                average.state_dict(keep_vars=True).values(),
                 self.networks[name].state_dict().values(),
                 strict=True,
             )
             if own.is_floating_point()
-        ]
-        return [own for own, _ in pairs], [followed for _, followed in pairs]
+        }
+        return [own for own, _ in pairs.values()], [followed for _, followed in pairs.values()]
 
     def _optimiser(self, update: Update) -> Optimizer:
         return update.optimiser.build(

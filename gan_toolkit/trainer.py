@@ -80,7 +80,7 @@ class Trainer:
 
     def start(self, path: Path) -> Run:
         """Make the run folder, with the checkpoint of step 0 in it, and return it."""
-        self._settle_engine()
+        self.settle_engine()
         self._spread()
         if processes.leads():
             with disk(path, "Nothing was started; free some space and try again."):
@@ -88,7 +88,7 @@ class Trainer:
         self._saved_step = 0
         return seen(path)
 
-    def _settle_engine(self) -> None:
+    def settle_engine(self) -> None:
         """Decide for good what executes the steps: what the recipe asks for, if that can."""
         compute, moves = self.recipe.plan.compute, self.feed.moves(self.state)
         name: EngineName = compute.engine
@@ -155,6 +155,7 @@ class Trainer:
                     self._save(run)
                 self.observer.advanced(state.step)
                 if stopped_by:
+                    processes.meet()  # no other process leaves before the first one has saved
                     raise Interrupted(
                         f"Stopped at step {state.step} of {length}; saved. Go on with {again}.",
                         signal_number=stopped_by,

@@ -192,8 +192,9 @@ class Ready:
         nothing from them.
         """
         compute = self.recipe.plan.compute
+        (most,) = processes.highest(compute.threads)  # what one of several times, all do
         worth = self.recipe.plan.length >= WORTH_TIMING
-        if compute.threads == 1 or compute.device != "cpu" or not worth:
+        if most == 1 or compute.device != "cpu" or not worth:
             return self
         timed = dataclasses.replace(self, recipe=self.recipe.executed_by("eager"))
         seconds = {}
@@ -219,7 +220,7 @@ class Ready:
             observer.note(f"Engine: {name}, {why}.")
             recipe = recipe.executed_by(name)
         ready = dataclasses.replace(self, recipe=recipe)
-        if recipe.plan.compute.engine == "compiled":
+        if recipe.plan.compute.engine != "eager":
             begun = time.monotonic()
             seconds = ready.trainer(Observer()).measure(steps=200)
             left = max(left - (time.monotonic() - begun), seconds)  # the compiler's, mostly
@@ -235,9 +236,28 @@ def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready
     recipe = settled(asked, observer)
     source = _opened(recipe, observer)
     ready = _ready(recipe, source, catalogue)
-    processes.refuse_difference("another recipe", recipe.toml(exported=True))
-    processes.refuse_difference("other data", source.spec.fingerprint)
+    _agree(recipe, source, catalogue)
     return ready if asked.plan.compute.threads else ready.threaded(observer)
+
+
+def _agree(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> None:
+    """Raise `UsageError` on each process that would not do what the first one does."""
+    compute = recipe.plan.compute
+    device = torch.device(compute.device).type
+    alike = {
+        key: value for key, value in compute.plain().items() if key not in {"device", "threads"}
+    }
+    plugins = sorted(
+        f"{each.name} {each.distribution} {each.version}" for each in catalogue.plugins
+    )
+    for what, told in (
+        ("another device", device),
+        ("another recipe", f"{recipe.toml(exported=True)}{alike}"),
+        ("other data", source.spec.fingerprint),
+        ("other versions", str(versions())),
+        ("other plugins", str(plugins)),
+    ):
+        processes.refuse_difference(what, told)
 
 
 def _opened(recipe: Recipe, observer: Observer) -> Source | EndlessSource:
@@ -288,10 +308,11 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
             f"{source.spec.fingerprint[:12]}, not {found.manifest['data']['fingerprint'][:12]}. "
             "Bring the old data back, or start a new run."
         )
+    trainer = _ready(recipe, source, catalogue).trainer(observer)
+    _agree(recipe, source, catalogue)
+    trainer.resume(run, found)
     if recipe.values() != stored and processes.leads():
         run.rewrite_recipe(recipe.toml())
-    trainer = _ready(recipe, source, catalogue).trainer(observer)
-    trainer.resume(run, found)
     trainer.run(run)
 
 

@@ -6,6 +6,8 @@
 #SBATCH --signal=TERM@120
 #SBATCH --requeue
 
+export TORCH_ELASTIC_SHUTDOWN_TIMEOUT=110  # seconds of these that torchrun leaves the run
+
 run=$SLURM_SUBMIT_DIR/runs/digits-$SLURM_JOB_ID
 if [ -e "$run/run.json" ]; then
   what=(--resume "$run")

@@ -193,7 +193,8 @@ class _Tracing:
                     learning.append(weights[parameter])
                     slopes.append(gradient)
                     slots.append({slot: held[prefix + slot] for slot in kept})
-            update(learning, slopes, slots, rate * group["rate"], group)
+            if learning:
+                update(learning, slopes, slots, rate * group["rate"], group)
         self._with(held, {}, lambda: _constrain(shadow, move))
 
     def _gradients(

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from gan_toolkit.engines import Eager
@@ -70,11 +71,11 @@ class Programs:
             program = Program(state, moves, self._backend)
             found = copied(state)
             program.step(found, gentle, new_images)
+            off = disagreements(state, expected, found)
         except Exception as error:  # noqa: BLE001  # whatever a compiler throws, training goes on
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             self._warn(f"Not {self._backend.done}, the eager engine goes on instead: {reason}.")
             return None
-        off = disagreements(state, expected, found)
         if off:
             self._warn(
                 f"{self._backend.done.capitalize()} wrongly, the eager engine goes on instead: "
@@ -97,20 +98,32 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
 
     Adaptive optimisers turn gradients around zero, which are noise, into steps of full size. So
     weights are compared by the step that a network made as a whole, and optimisers' memories, which
-    are linear in gradients or their squares, more closely.
+    are linear in gradients or their squares, more closely. Terms' memories are compared by what
+    they hold, whole numbers to the bit.
     """
     precision = before.recipe.plan.compute.precision
     old, right, other = (_lasting(state.tensors()) for state in (before, expected, found))
     if right.keys() != other.keys():
         return sorted(right.keys() ^ other.keys())
+    learned = {
+        f"{owner}/{key}"
+        for owner, network in before.networks.items()
+        for key, _ in network.named_parameters(remove_duplicate=False)
+    }
+    wrong = []
     groups: defaultdict[str, list[str]] = defaultdict(list)
-    for name in right:
+    for name, tensor in right.items():
         kind, owner, *inner = name.split("/")
-        if kind in {"networks", "ema"} and right[name].is_floating_point():
-            groups[f"{kind}/{owner}"].append(name)
+        if not tensor.is_floating_point():
+            wrong += [] if torch.equal(tensor, other[name]) else [name]
+        elif kind == "terms":
+            far = _norm(other[name].double() - tensor)
+            wrong += [] if far <= ROUNDING[precision] * _norm(tensor) else [name]
         elif kind == "optimisers":
             groups[f"{kind}/{owner}/{inner[-1]}"].append(name)
-    wrong = []
+        else:
+            part = "weights" if f"{owner}/{inner[0]}" in learned else "buffers"
+            groups[f"{kind}/{owner}/{part}"].append(name)
     for group, names in groups.items():
         off = [other[name].double() - right[name] for name in names]
         moved = [right[name].double() - old[name] for name in names]
@@ -138,4 +151,4 @@ def _norm(tensor: Tensor) -> float:
 
 def _size(tensor: Tensor) -> float:
     """Return the root mean square."""
-    return _norm(tensor) / math.sqrt(tensor.numel())
+    return _norm(tensor) / math.sqrt(max(tensor.numel(), 1))

@@ -14,6 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from gan_toolkit import DataSpec, Field, Judged, TwoNetworks
 from gan_toolkit.architecture import Networks, Scalars, image_refusals
 from gan_toolkit.data import LABEL, SAMPLE, Batch
+from gan_toolkit.layers import ConvTranspose2d
 
 Conditioning = Literal["concatenation", "embedding", "projection", "classifier"]
 Norm = Literal["batch", "none", "spectral"]
@@ -112,7 +113,7 @@ class Generator(nn.Module):
         for (inner, outer), size in zip(channels, sizes[1:], strict=True):
             last = size == sizes[-1]
             even = (1 - size[0] % 2, 1 - size[1] % 2)
-            double = nn.ConvTranspose2d(inner + told, outer, 5, 2, 2, even, bias=last)
+            double = ConvTranspose2d(inner + told, outer, 5, 2, 2, even, bias=last)
             after = [nn.Sigmoid()] if last else [nn.BatchNorm2d(outer), nn.ReLU(inplace=True)]
             self.levels.append(nn.Sequential(double, *after))
         self.apply(_initialise)

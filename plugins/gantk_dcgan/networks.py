@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_toolkit import DataSpec, Field, TwoNetworks
 from gan_toolkit.architecture import image_refusals
+from gan_toolkit.layers import ConvTranspose2d
 
 SMALLEST = 4
 """Sides are halved until the shorter is no more than this: 64×64 starts at the paper's 4×4."""
@@ -69,7 +70,7 @@ class Generator(nn.Sequential):
             layers += [
                 nn.BatchNorm2d(inner),
                 nn.ReLU(inplace=True),
-                nn.ConvTranspose2d(inner, outer, _kernel(size), stride=2, padding=1, bias=last),
+                ConvTranspose2d(inner, outer, _kernel(size), stride=2, padding=1, bias=last),
             ]
         super().__init__(*layers, nn.Tanh())
         self.apply(_initialise)

@@ -1,20 +1,34 @@
 """A plugin that does nothing, until it sends a signal to its own process of several.
 
-`FAULT=9:1:30` is SIGKILL to process 1 when it computes the term for the 30th time.
+`FAULT=9:1:30` is SIGKILL to process 1 when it computes the term for the 30th time. `FULL=2` lets
+checkpoints fail after two seconds.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Iterable
+from typing import Any
 
 from gan_toolkit import Component, hookimpl
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.data import Batch
 from gan_toolkit.play import Play
+from gan_toolkit.run import Run
 from gan_toolkit.terms import Parts, State, Term
 
 calls = 0
+
+
+def full(run: Run, *_: Any) -> None:
+    time.sleep(float(os.environ["FULL"]))
+    raise OSError(errno.ENOSPC, "no space left", str(run.path))
+
+
+if "FULL" in os.environ:
+    Run.save = full  # type: ignore[method-assign,assignment]  # that is the fault
 
 
 class Faulty(Term):

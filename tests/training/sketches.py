@@ -61,6 +61,21 @@ class Normed(TwoNetworks):
         return nn.Sequential(nn.Linear(D, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 1))
 
 
+class Twice(Plain):
+    """G has one layer in two places."""
+
+    def generator(self, spec: DataSpec) -> nn.Module:
+        layer = nn.Linear(D, D)
+        return nn.Sequential(nn.Linear(self.latent, D), layer, nn.Tanh(), layer)
+
+
+class Idle(Plain):
+    """A network that nothing reads."""
+
+    def networks(self, spec: DataSpec, stage: int) -> Mapping[str, nn.Module]:
+        return {**super().networks(spec, stage), "idle": mlp(2, 2)}
+
+
 class Tied(Plain):
     """InfoGAN's usual form: Q is D's trunk with another head."""
 
@@ -364,6 +379,8 @@ def gantk_components() -> Iterable[Component]:
         "plain": Plain,
         "normed": Normed,
         "tied": Tied,
+        "twice": Twice,
+        "idle": Idle,
         "acgan": AuxiliaryClassifier,
         "infogan": Codes,
         "growing": Growing,

@@ -16,7 +16,7 @@ from gan_toolkit.engines import Eager
 from gan_toolkit.engines.arithmetic import AT_ONCE, WRITTEN_OUT, Updates
 from gan_toolkit.engines.backends import CAPTURED, COMPILED, PRODUCTS, Backend
 from gan_toolkit.engines.choice import chosen
-from gan_toolkit.engines.programs import Programs
+from gan_toolkit.engines.programs import Programs, copied, disagreements
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.run import Run
 
@@ -64,7 +64,7 @@ def test_machine_code_equals_the_eager_step_in_single_precision() -> None:
 @pytest.mark.parametrize("system", ["r1", "r2", "wgan-gp", "wgan", "dragan"])
 @pytest.mark.usefixtures("double")
 def test_a_penalty_reaches_the_weights_in_a_program(system: str) -> None:
-    """A compiler that lost a gradient of a gradient would leave both runs alike."""
+    """A program that lost a gradient of a gradient would leave both runs alike."""
     factor = "gamma" if system in {"r1", "r2"} else "weight"
     always = {"terms.penalty.every": 1}
     weak = trainer(system, always)
@@ -170,6 +170,50 @@ class TestFallingBack:
         wrong = after(Programs(warnings.append, Backend("compiled", loses_gradients)), one)
         assert "Compiled wrongly" in warnings[0]
         assert differences(wrong, after(Eager(), other), 0.0) == []
+
+    @pytest.mark.parametrize(
+        ("system", "wrong", "change"),
+        [
+            ("sketch-mapped", "terms/path/", lambda kept: kept * 1.5 + 1),
+            ("dcgan", "networks/generator/2.num_batches_tracked", lambda kept: kept + 1),
+            ("mlp-normed", "networks/generator/0.weight", lambda kept: -kept),
+            ("mlp-normed", "optimisers/discriminator/", lambda kept: kept * 1.1),
+            ("mlp-normed", "ema/generator/", lambda kept: -kept),
+        ],
+    )
+    def test_whatever_came_out_otherwise_is_named(
+        self, system: str, wrong: str, change: Callable[[Tensor], Tensor]
+    ) -> None:
+        before = after(Eager(), trainer(system), 1)
+        expected = after(Eager(), trainer(system), 2)
+        tensors = expected.tensors()
+        tampered = next(name for name in tensors if name.startswith(wrong))
+        found = copied(expected)
+        moved = tensors[tampered] - before.tensors()[tampered]
+        found.load(
+            {**tensors, tampered: tensors[tampered] - moved + change(moved)},
+            step=expected.step,
+            nimg=expected.nimg,
+        )
+
+        assert disagreements(before, expected, copied(expected)) == []
+        assert disagreements(before, expected, found)
+
+    def test_weights_that_go_the_wrong_way_are_found_out(self) -> None:
+        def climbs(graph: GraphModule, examples: list[Tensor]) -> GraphModule:
+            for node in graph.graph.nodes:
+                if node.target == torch.ops.aten.sub_.Tensor:
+                    node.target = torch.ops.aten.add_.Tensor
+            graph.recompile()
+            return graph
+
+        warnings: list[str] = []
+        sgd = {"name": "sgd", "lr": 1e-3}
+        settings = {f"updates.{role}.optimiser": sgd for role in ("discriminator", "generator")}
+        after(
+            Programs(warnings.append, Backend("compiled", climbs)), trainer("mlp-normed", settings)
+        )
+        assert "Compiled wrongly" in warnings[0]
 
 
 class TestAuto:

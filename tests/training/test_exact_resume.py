@@ -14,8 +14,15 @@ import torch
 from torch import Tensor
 
 import gan_toolkit
-from gan_toolkit.errors import Interrupted, RecipeError, RunError, UsageError
+from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.errors import Interrupted, RecipeError, RunError, UnknownName, UsageError
+from gan_toolkit.estimate import estimate
+from gan_toolkit.observer import Observer
+from gan_toolkit.resolve import Request
 from gan_toolkit.run import Run
+from gan_toolkit.tensors import TensorData
+from gan_toolkit.trainer import Trainer
+from gan_toolkit.training import prepare
 
 Sketch = Callable[..., Run]
 SKETCHES = Path(__file__).parent / "sketches.py"
@@ -215,6 +222,14 @@ def test_a_harmless_change_is_warned_about_and_made(sketch: Sketch, stop_at: Any
     assert len(list((run.path / "checkpoints").glob("step-*"))) == 1
 
 
+def test_a_refused_change_leaves_the_run_as_it_was(sketch: Sketch) -> None:
+    run = sketch()
+    before = run.recipe_path.read_bytes()
+    with pytest.raises(UnknownName, match="nosuch"):
+        sketch(resume=run.path, settings={"evaluation.metrics": ["nosuch"], "steps": 30})
+    assert run.recipe_path.read_bytes() == before
+
+
 def test_other_data_is_refused(sketch: Sketch) -> None:
     run = sketch()
     with pytest.raises(RunError, match=r"not what .* was trained on"):
@@ -267,6 +282,31 @@ def test_minutes_become_a_number_of_steps_that_is_recorded(
     )
     values = run.recipe()
     assert run.rows()[-1]["step"] == values["steps"] == values["planned_steps"] >= 1
+
+
+def test_minutes_are_counted_and_estimates_made_with_the_engine_of_the_run(
+    vectors: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines: list[str] = []
+
+    def measured(trainer: Trainer, steps: int = 3) -> float:
+        del steps
+        engines.append(type(trainer.engine).__name__)
+        return 0.6
+
+    def always(*_: object) -> tuple[str, str]:
+        return "captured", "for a test"
+
+    monkeypatch.setattr(Trainer, "measure", measured)
+    monkeypatch.setattr("gan_toolkit.training.chosen", always)
+    monkeypatch.setattr("gan_toolkit.trainer.chosen", always)
+    request = Request(arch="plain", data=TensorData.of(vectors), settings={"steps": 3})
+    ready = prepare(request, Catalogue.discover([SKETCHES]), Observer())
+    lasting = ready.lasting(0.1, Observer())
+    estimate(ready)
+
+    assert engines == ["Eager", "Programs", "Programs"]
+    assert lasting.recipe.plan.compute.engine == "captured"
 
 
 def test_a_resumed_run_takes_no_minutes(sketch: Sketch) -> None:

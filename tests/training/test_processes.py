@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.observer import Quiet
 from gan_toolkit.run import TIMES, Run
 from gan_toolkit.state import LASTING
+from gan_toolkit.trainer import Trainer
 from gan_toolkit.training import prepare
 
 HERE = Path(__file__).parent
@@ -162,6 +165,61 @@ def test_a_signal_to_one_process_stops_all_and_the_resumed_run_has_the_same_bits
     a, b = lasting(whole), lasting(run)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert rows(whole) == rows(run)
+
+
+@needs_two
+def test_nobody_says_saved_before_it_is(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = (*TRAIN, "--set", "checkpoint_every=1000", "--out", run, "--processes", "2")
+    done = gantk(*words, FAULT="15:1:30", FULL="2")
+    assert done.returncode != 0
+    (said,) = told(done)
+    assert "is full" in said
+    assert "; saved" not in said
+
+
+def test_machines_with_other_commands_are_told_before_the_first_step(
+    whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+
+    def node(number: int, *more: object) -> subprocess.Popen[str]:
+        address = ("--master-addr", "127.0.0.1", "--master-port", port)
+        nodes = ("--nnodes", 2, "--node-rank", number, "--nproc-per-node", 1, *address)
+        words = (*TORCHRUN, *nodes, "-m", "gan_toolkit", *more)
+        return subprocess.Popen([str(word) for word in words], stderr=subprocess.PIPE, text=True)
+
+    resume = ("train", "--resume", run, "--plugin", FAULTY, "--steps", STEPS + 10)
+    train = (*TRAIN, "--out", tmp_path / "new")
+    for command, other in ((train, ("--set", "batch=64")), (resume, ("--set", "sample_every=7"))):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        both = [node(0, *command), node(1, *command, *other)]
+        said = "".join(each.communicate(timeout=200)[1] for each in both)
+        assert "Process 1 was started with another recipe than process 0" in said
+        assert all(each.returncode for each in both)
+    assert not (tmp_path / "new").exists()
+    assert Run(run).recipe()["steps"] == STEPS
+
+
+def test_what_one_process_times_all_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[int] = []
+
+    def measured(trainer: Trainer) -> float:
+        del trainer
+        timed.append(torch.get_num_threads())
+        return 1.0
+
+    settings = {"compute.threads": 1, "steps": 100}
+    catalogue = Catalogue.discover([HERE / "sketches.py"])
+    ready = prepare(TOGETHER["request"]("plain", settings), catalogue, Quiet())
+    monkeypatch.setattr(Trainer, "measure", measured)
+    monkeypatch.setattr(processes, "highest", lambda *_: [4])
+    ready.threaded(Quiet())
+
+    assert timed == [1, 1]
 
 
 @needs_two

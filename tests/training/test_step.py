@@ -107,6 +107,17 @@ def test_micro_batches_sum_to_the_whole_batch(vectors: tuple[Tensor, Tensor]) ->
         torch.testing.assert_close(tensor, other, rtol=1e-4, atol=1e-6)
 
 
+def test_a_layer_in_two_places_is_averaged_once(vectors: tuple[Tensor, Tensor]) -> None:
+    state = trainer(vectors, "twice").state
+    new = torch.randn(8, 8)
+    with torch.no_grad():
+        old = state.ema["generator"].get_parameter("1.weight").clone()
+        state.networks["generator"].get_parameter("1.weight").copy_(new)
+    state.follow(0.25)
+
+    assert torch.equal(state.ema["generator"].get_parameter("3.weight"), torch.lerp(old, new, 0.25))
+
+
 def test_a_lazy_term_is_used_every_kth_step_and_scaled(vectors: tuple[Tensor, Tensor]) -> None:
     lazy = trainer(vectors, settings={"terms.zero": {"name": "r1r2", "every": 3}})
     used = []

@@ -134,6 +134,8 @@ SYSTEMS: dict[str, tuple[str, str, Settings]] = {
         "vectors",
         {"updates.generator.networks": ["generator", "q"]},
     ),
+    "sketch-twice": ("twice", "vectors", {}),
+    "sketch-idle": ("idle", "vectors", {"updates.generator.networks": ["idle", "generator"]}),
     "sketch-growing": ("growing", "vectors", {}),
     "sketch-mapped": (
         "mapped",
