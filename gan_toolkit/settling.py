@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from contextlib import suppress
 
 import torch
 
@@ -11,6 +12,7 @@ from gan_toolkit import processes
 from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.observer import Observer
 from gan_toolkit.options import validate
+from gan_toolkit.places import cache_folder
 from gan_toolkit.recipe import Compute, Plan, Precision, Recipe
 from gan_toolkit.system import bf16_in_hardware
 
@@ -41,6 +43,8 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's condition for determinism
+    if plan.compute.engine in {"auto", "compiled"}:
+        _keep_machine_code()
     # As use_deterministic_algorithms, which would import a compiler.
     torch.set_deterministic_debug_mode("error" if plan.compute.deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set through a module class; filling what nobody reads costs
@@ -49,6 +53,14 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
         update={"device": device, "precision": precision, "threads": threads}
     )
     return with_plan(recipe, compute=compute, steps=plan.length, kimg=None, planned_steps=plan.span)
+
+
+def _keep_machine_code() -> None:
+    """Name the folder of compiled programs before torch, with its first optimiser, takes /tmp."""
+    folder = cache_folder() / "compiled"
+    with suppress(OSError):  # where nothing can be kept, torch's own choice is as good
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def _precision(asked: Precision, device: str, observer: Observer) -> Precision:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from torch._ops import OpOverload
 from torch.fx import GraphModule
 
 from gan_toolkit.engines.arithmetic import AT_ONCE, WRITTEN_OUT, Updates
-from gan_toolkit.places import cache_folder
 
 Run = Callable[..., Sequence[Tensor]]
 Decompositions = Mapping[OpOverload[..., Any], Callable[..., Tensor]]  # Any: of any signature
@@ -70,11 +68,10 @@ PRODUCTS: Decompositions = {
 
 
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
-    """Return the graph as machine code; kept for runs to come.
+    """Return the graph as machine code; kept in the cache folder for runs to come.
 
     For a processor it is one source file, for a GPU a kernel for each group of operations.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     one_file = examples[0].device.type == "cpu"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's, of itself

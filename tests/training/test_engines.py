@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +127,19 @@ def test_a_compiled_run_resumes_exactly(resumed_exactly: Callable[[Settings], Ru
     lazy = {"terms.zero": {"name": "r1r2", "every": 4}}
     run = resumed_exactly({**lazy, "compute.engine": "compiled"})
     assert run.recipe()["compute"]["engine"] == "compiled"
+
+
+def test_machine_code_is_kept_in_the_cache_folder(tmp_path: Path) -> None:
+    words = "train --arch mlp --data ring --steps 2 --set arch.hidden=[4] --engine compiled"
+    done = subprocess.run(
+        [sys.executable, "-m", "gan_toolkit", *words.split(), "--out", tmp_path / "run"],
+        env={**os.environ, "GANTK_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Not compiled" not in done.stderr
+    assert list((tmp_path / "cache" / "compiled").rglob("*.so"))
 
 
 class TestFallingBack:
