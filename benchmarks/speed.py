@@ -345,9 +345,8 @@ def main() -> None:
     kept = _read(path) if path.exists() else {}
     about = {"machine": machine(torch.device(arguments.device)), "versions": versions()}
     workloads = dict(kept.get("workloads", {}))
-    if any(kept.get(key) != told for key, told in about.items()) and workloads.keys() - set(
-        arguments.only
-    ):
+    left = workloads.keys() - set(arguments.only)
+    if left and any(kept.get(key) != told for key, told in about.items()):
         parser.error(f"{path} is of another machine or other versions: measure all, without --only")
     rate = gathered()
     for name in arguments.only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -235,6 +236,18 @@ def toy_code() -> str:
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that hang up are the point of many tests."""
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Return a port of this machine that nobody listens on, a new one at every call."""
+
+    def found() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return found
 
 
 @pytest.fixture

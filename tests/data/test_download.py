@@ -195,13 +195,9 @@ def test_the_next_mirror_is_asked_when_one_has_nothing(serve: Serve, tmp_path: P
     assert destination.read_bytes() == CONTENT
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def test_one_error_lists_every_mirror_with_its_reason(serve: Serve, tmp_path: Path) -> None:
+def test_one_error_lists_every_mirror_with_its_reason(
+    serve: Serve, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     base = serve(
         {
             "/wrong": whole(b"x" * 100),
@@ -210,7 +206,7 @@ def test_one_error_lists_every_mirror_with_its_reason(serve: Serve, tmp_path: Pa
             "/drip": drip,
         }
     )
-    dead = f"http://127.0.0.1:{closed_port()}"
+    dead = f"http://127.0.0.1:{free_port()}"
     urls = [f"{base}/{name}" for name in ("gone", "wrong", "big", "cut", "drip")]
     destination = tmp_path / "file.bin"
     with pytest.raises(DataError) as caught:

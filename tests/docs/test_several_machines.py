@@ -6,10 +6,9 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,12 +28,6 @@ def shown(start: str, *, out: Path, address: str) -> list[str]:
     (line,) = [line for line in text.splitlines() if line.startswith(start)]
     line = line.replace(WHAT, SHORT).replace("10.0.0.1", address)
     return shlex.split(line.replace("/shared/runs/digits", str(out)))
-
-
-def free() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def run(commands: Sequence[list[str]], **variables: str) -> None:
@@ -115,7 +108,7 @@ def test_two_hosts_train_one_run(two_hosts: tuple[str, str], tmp_path: Path) -> 
 
 
 def test_the_slurm_script_starts_a_run_and_resumes_it_when_it_is_submitted_again(
-    tmp_path: Path,
+    tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """`srun` stands for two machines that are this one."""
     stubs = tmp_path / "stubs"
@@ -126,7 +119,7 @@ def test_the_slurm_script_starts_a_run_and_resumes_it_when_it_is_submitted_again
     )
     script = tmp_path / "slurm.sh"
     assert WHAT in SCRIPT
-    script.write_text(SCRIPT.replace(WHAT, SHORT).replace("29500", str(free())))
+    script.write_text(SCRIPT.replace(WHAT, SHORT).replace("29500", str(free_port())))
     for each in (*stubs.iterdir(), script):
         each.chmod(0o755)
     job = {

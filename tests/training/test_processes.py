@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import runpy
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -179,7 +178,7 @@ def test_nobody_says_saved_before_it_is(tmp_path: Path) -> None:
 
 
 def test_machines_with_other_commands_are_told_before_the_first_step(
-    whole: Path, tmp_path: Path
+    whole: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(whole, run)
@@ -193,9 +192,7 @@ def test_machines_with_other_commands_are_told_before_the_first_step(
     resume = ("train", "--resume", run, "--plugin", FAULTY, "--steps", STEPS + 10)
     train = (*TRAIN, "--out", tmp_path / "new")
     for command, other in ((train, ("--set", "batch=64")), (resume, ("--set", "sample_every=7"))):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         both = [node(0, *command), node(1, *command, *other)]
         said = "".join(each.communicate(timeout=200)[1] for each in both)
         assert "Process 1 was started with another recipe than process 0" in said
