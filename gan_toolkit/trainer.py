@@ -24,13 +24,13 @@ from gan_toolkit.data import LABEL, EndlessSource, Source
 from gan_toolkit.description import Description
 from gan_toolkit.doctor import Doctor
 from gan_toolkit.engines import engine_named
-from gan_toolkit.engines.choice import chosen
+from gan_toolkit.engines.choice import decided
 from gan_toolkit.errors import Diverged, Interrupted, RunError
 from gan_toolkit.feed import Feed, architecture_scalars
 from gan_toolkit.files import is_full
 from gan_toolkit.observer import Observer
 from gan_toolkit.pictures import picture, save_png, scatter
-from gan_toolkit.recipe import EngineName, Recipe
+from gan_toolkit.recipe import Recipe
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import draw_samples, grid_size, seeded
 from gan_toolkit.shared_run import lost, newest, seen
@@ -91,10 +91,7 @@ class Trainer:
     def settle_engine(self) -> None:
         """Decide for good what executes the steps: what the recipe asks for, if that can."""
         compute, moves = self.recipe.plan.compute, self.feed.moves(self.state)
-        name: EngineName = compute.engine
-        if name == "auto":
-            name, why = chosen(self.state, self.recipe.plan.length)
-            self.observer.note(f"Engine: {name}, {why}.")
+        name = decided(compute.engine, self.state, self.recipe.plan.length, self.observer.note)
         self.engine = engine_named(name, self.observer.warn)
         if not self.engine.ready(self.state, *moves):
             name = "eager"

@@ -17,7 +17,7 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
 from gan_toolkit.data import EndlessSource, Source
 from gan_toolkit.doctor import misnamed
-from gan_toolkit.engines.choice import chosen
+from gan_toolkit.engines.choice import decided
 from gan_toolkit.errors import RecipeError, RunError, UsageError
 from gan_toolkit.fit import refusals
 from gan_toolkit.initial import InitialWeights, initial_weights
@@ -214,19 +214,16 @@ class Ready:
         left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
         trainer = self.trainer(Observer())
         seconds = processes.number_of_first(trainer.measure(steps=8))
-        recipe = self.recipe
-        if recipe.plan.compute.engine == "auto":
-            name, why = chosen(trainer.state, int(left / seconds))
-            observer.note(f"Engine: {name}, {why}.")
-            recipe = recipe.executed_by(name)
-        ready = dataclasses.replace(self, recipe=recipe)
-        if recipe.plan.compute.engine != "eager":
+        asked = self.recipe.plan.compute.engine
+        engine = decided(asked, trainer.state, int(left / seconds), observer.note)
+        ready = dataclasses.replace(self, recipe=self.recipe.executed_by(engine))
+        if engine != "eager":
             begun = time.monotonic()
             seconds = ready.trainer(Observer()).measure(steps=200)
             left = max(left - (time.monotonic() - begun), seconds)  # the compiler's, mostly
         steps = max(1, int(left / seconds))
         observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
-        recipe = with_plan(recipe, steps=steps, planned_steps=steps)
+        recipe = with_plan(ready.recipe, steps=steps, planned_steps=steps)
         return dataclasses.replace(ready, recipe=recipe)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 
 from gan_toolkit.recipe import EngineName
 from gan_toolkit.state import TrainState
@@ -17,6 +18,17 @@ SAVED_US = 50.0
 """Microseconds a step that a program saves for each weight tensor; 50 to 80 were seen."""
 COMPILING_S = 15.0
 """Seconds that a program of a dense step takes to compile; 7 to 20 were seen."""
+
+
+def decided(
+    asked: EngineName, state: TrainState, steps: int, note: Callable[[str], None]
+) -> EngineName:
+    """Return the engine asked for; `auto` decides for `steps` more steps, and `note` hears why."""
+    if asked != "auto":
+        return asked
+    name, why = chosen(state, steps)
+    note(f"Engine: {name}, {why}.")
+    return name
 
 
 def chosen(state: TrainState, steps: int) -> tuple[EngineName, str]:

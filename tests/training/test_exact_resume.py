@@ -298,8 +298,7 @@ def test_minutes_are_counted_and_estimates_made_with_the_engine_of_the_run(
         return "captured", "for a test"
 
     monkeypatch.setattr(Trainer, "measure", measured)
-    monkeypatch.setattr("gan_toolkit.training.chosen", always)
-    monkeypatch.setattr("gan_toolkit.trainer.chosen", always)
+    monkeypatch.setattr("gan_toolkit.engines.choice.chosen", always)
     request = Request(arch="plain", data=TensorData.of(vectors), settings={"steps": 3})
     ready = prepare(request, Catalogue.discover([SKETCHES]), Observer())
     lasting = ready.lasting(0.1, Observer())
