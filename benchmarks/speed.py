@@ -27,7 +27,7 @@ from speed_page import page
 from torch import Tensor, nn
 
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.layers import ConvTranspose2d
+from gan_toolkit.layers import ConvTranspose2d, LeakyReLU
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
 from gan_toolkit.system import machine, versions
@@ -42,6 +42,11 @@ BLOCK_S = 0.4
 GATHERING_S = 2.0
 FILES = {"cpu": "speed.json", "cuda": "speed_cuda.json"}
 """Results by device."""
+FASTER: Mapping[type[nn.Module], type[nn.Module]] = {
+    ConvTranspose2d: nn.ConvTranspose2d,
+    LeakyReLU: nn.LeakyReLU,
+}
+"""Layers that are ours to torch's own."""
 Settings = dict[str, Any]  # Any: TOML values
 
 
@@ -101,8 +106,8 @@ def networks(trainer: Trainer) -> tuple[nn.Module, nn.Module]:
     """Return fresh networks like the trainer's, of torch's own layers alone."""
     made = trainer.recipe.arch.networks(trainer.feed.spec, 0)
     for module in (each for network in made.values() for each in network.modules()):
-        if isinstance(module, ConvTranspose2d):
-            module.__class__ = nn.ConvTranspose2d  # type: ignore[assignment]  # its base class
+        if type(module) in FASTER:
+            module.__class__ = FASTER[type(module)]
     return made["generator"].to(trainer.device), made["discriminator"].to(trainer.device)
 
 

@@ -26,7 +26,7 @@ from gan_toolkit.cli import app
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.options import HARMLESS, LOCAL, Options, Schedule, marked_keys, options_of
 from gan_toolkit.plugin import API_VERSION, COMMANDS, KINDS
-from gan_toolkit.recipe import LENGTHS, Compute, Ema, Plan, Update
+from gan_toolkit.recipe import LENGTHS, Compute, Ema, Evaluation, Plan, Update
 from gan_toolkit.testing import PROMISES
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -38,11 +38,13 @@ STAMP = "<!-- Written by docs/generate.py from the code; do not edit. -->\n"
 CONTRACTS = {
     "plugin": ("Component",),
     "architecture": ("Architecture", "TwoNetworks", "Judged"),
-    "terms": ("Term", "Loss"),
+    "terms": ("Term", "Loss", "Logits"),
     "play": ("Play",),
     "augmentation": ("Augmentation",),
     "scoring": ("Extractor", "Metric", "Score", "Receipt", "Exam", "Side"),
     "tracking": ("Tracker",),
+    "observer": ("Observer",),
+    "references": ("Resolver",),
     "data": ("DataSet", "Source", "EndlessSource", "Stored", "DataSpec", "FieldSpec"),
     "streams": ("Draw", "Normal", "Uniform", "Categorical"),
 }
@@ -299,13 +301,15 @@ def recipe_page() -> str:
         f"""{STAMP}
 # Recipe keys
 
-A recipe is a TOML document: the tables `arch`, `data` and `terms`, each naming a component with its
-[options](options.md), and the keys below. Keys are dotted on the command line:
-`--set ema.half_life_kimg=5`. Unknown keys, wrong types and values out of range are refused.
+A recipe is a TOML document: the tables `arch`, `data`, `terms` and, if wanted, `augmentation`, each
+naming a component with its [options](options.md), and the keys below. Keys are dotted on the
+command line: `--set ema.half_life_kimg=5`. Unknown keys, wrong types and values out of range are
+refused.
 
-`[arch]` and each `[terms.NAME]` take `name` and that component's options. `[data]` does too;
-`[[data]]`, repeated, is a list in order of preference, of which the first that can be had is used.
-An entry of such a list may carry `with`: recipe keys, dotted, that are set when it is the one.
+`[arch]`, `[augmentation]` and each `[terms.NAME]` take `name` and that component's options. `[data]`
+does too; `[[data]]`, repeated, is a list in order of preference, of which the first that can be had
+is used. An entry of such a list may carry `with`: recipe keys, dotted, that are set when it is the
+one.
 
 Without `terms` a recipe plays the default loss as `terms.adversarial`; without `updates`, the
 discriminator and then the generator move once a step, each by Adam.
@@ -323,6 +327,9 @@ change is refused, as for every option of a component but `data.path`, which is 
         _options_section("Schedule", Schedule, "Wherever the type says `Schedule`.", prefix=""),
         _options_section("Ema", Ema, "`[ema]`.", prefix="ema."),
         _options_section("Compute", Compute, "`[compute]`.", prefix="compute.", resuming=True),
+        _options_section(
+            "Evaluation", Evaluation, "`[evaluation]`.", prefix="evaluation.", resuming=True
+        ),
     ]
     return "\n".join(parts)
 
@@ -344,7 +351,7 @@ def _on_resume(key: str) -> str:
     if key in LENGTHS:
         return "taken"
     harmless = {k for mark in (HARMLESS, LOCAL) for k in marked_keys(Plan, mark)}
-    if key in {"ema", "compute", "updates"}:
+    if key in {"ema", "compute", "evaluation", "updates"}:
         return "see below"
     return "warned about" if key in harmless else "refused"
 

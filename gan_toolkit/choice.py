@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import DataSet
 from gan_toolkit.errors import DataError, UnknownName, UsageError
 from gan_toolkit.options import validate
+from gan_toolkit.places import place_of
 from gan_toolkit.recipe import Values, flat
 
 PROBE_SECONDS = 5.0
@@ -61,7 +61,7 @@ def _entry_for(asked: str, entries: Sequence[object], catalogue: Catalogue) -> V
     if asked in catalogue.names("data"):
         return entry(asked)
     openers = catalogue.path_openers()
-    if openers and (Path(asked).exists() or any(mark in asked for mark in "/\\.")):
+    if openers and (place_of(asked) is not None or any(mark in asked for mark in "/\\.")):
         return {**entry(openers[0]), "path": asked}
     hint = " ".join(filter(None, ["No file or folder has that name either.", catalogue.left_out]))
     raise UnknownName("data", asked, catalogue.names("data"), hint=hint)

@@ -38,6 +38,13 @@ def data_folder() -> Path | None:
     return Path(folder).expanduser() if folder else None
 
 
+def place_of(path: str) -> Path | None:
+    """Return where `path` is: as it stands, else in the user's own data folder; None if nowhere."""
+    asked, own = Path(path).expanduser(), data_folder()
+    places = [asked] if own is None else [asked, own / asked]
+    return next((place for place in places if place.exists()), None)
+
+
 @contextmanager
 def locked(path: Path, doing: str) -> Iterator[None]:
     """Hold a lock between processes, saying so when it has to wait; it dies with its process."""

@@ -72,12 +72,16 @@ def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
 
     For a processor it is one source file, for a GPU a kernel for each group of operations.
     """
-    one_file = examples[0].device.type == "cpu"
+    options = {
+        "cpp_wrapper": examples[0].device.type == "cpu",
+        # The first program would take 5 s more, and 140 MB of /tmp whatever folder is named.
+        "cpp_cache_precompile_headers": False,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's, of itself
         from torch._inductor import compile as compile_graph
 
-        found: Run = compile_graph(graph, [*examples], options={"cpp_wrapper": one_file})
+        found: Run = compile_graph(graph, [*examples], options=options)
     return found
 
 

@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_toolkit import DataSpec, Field, TwoNetworks
 from gan_toolkit.architecture import image_refusals
-from gan_toolkit.layers import ConvTranspose2d
+from gan_toolkit.layers import ConvTranspose2d, LeakyReLU
 
 SMALLEST = 4
 """Sides are halved until the shorter is no more than this: 64×64 starts at the paper's 4×4."""
@@ -93,7 +93,7 @@ class Discriminator(nn.Sequential):
             )
             if shifted:
                 layers.append(nn.BatchNorm2d(outer) if norm == "batch" else nn.GroupNorm(1, outer))
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            layers.append(LeakyReLU(0.2, inplace=True))
         flat = widths[-1] * sizes[-1][0] * sizes[-1][1]
         super().__init__(*layers, nn.Flatten(), nn.Linear(flat, 1))
         self.apply(_keep_scale if norm == "none" else _initialise)

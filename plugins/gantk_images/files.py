@@ -20,7 +20,7 @@ from gan_toolkit.images.files import (
     require_images,
 )
 from gan_toolkit.images.layout import is_hidden
-from gan_toolkit.places import data_folder
+from gan_toolkit.places import data_folder, place_of
 
 
 def opened(place: Path, progress: Progress) -> AbstractContextManager[Files]:
@@ -34,12 +34,11 @@ def opened(place: Path, progress: Progress) -> AbstractContextManager[Files]:
 
 def located(path: str) -> Path:
     """Return where `path` is: as it stands, else in the user's data folder. Raises `DataError`."""
-    asked, own = Path(path).expanduser(), data_folder()
-    for place in [asked] if own is None else [asked, own / asked]:
-        if place.exists():
-            return place
+    if (place := place_of(path)) is not None:
+        return place
+    asked = Path(path).expanduser()
     near = [entry.name for entry in asked.parent.iterdir()] if asked.parent.is_dir() else []
-    also = "GANTK_DATA is not set" if own is None else "nor below GANTK_DATA"
+    also = "GANTK_DATA is not set" if data_folder() is None else "nor below GANTK_DATA"
     raise DataError(
         f"No folder or archive '{path}' here ({also}).{did_you_mean(asked.name, near)} "
         "Give a folder of images, a .zip or a .tar: `--data PATH`."

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from gan_toolkit.layers import LeakyReLU
 from gantk_progressive.layers import (
     Convolution,
     Dense,
@@ -41,7 +42,7 @@ class Generator(nn.Module):
         self.first = nn.Sequential(
             PixelNorm(),
             Projection(latent, widths[0], SMALLEST),
-            nn.LeakyReLU(0.2),
+            LeakyReLU(0.2),
             PixelNorm(),
             *_made(widths[0], widths[0]),
         )
@@ -82,9 +83,7 @@ class Discriminator(nn.Module):
         self.fading = fading
         self.from_image = nn.ModuleDict(
             {
-                _name(level): nn.Sequential(
-                    Convolution(channels, widths[level], 1), nn.LeakyReLU(0.2)
-                )
+                _name(level): nn.Sequential(Convolution(channels, widths[level], 1), LeakyReLU(0.2))
                 for level in range(self.level - fading, self.level + 1)
             }
         )
@@ -92,9 +91,9 @@ class Discriminator(nn.Module):
             {
                 _name(level): nn.Sequential(
                     Convolution(inner, inner, 3),
-                    nn.LeakyReLU(0.2),
+                    LeakyReLU(0.2),
                     Convolution(inner, outer, 3),
-                    nn.LeakyReLU(0.2),
+                    LeakyReLU(0.2),
                 )
                 for level, (outer, inner) in enumerate(pairwise(widths), 1)
             }
@@ -102,10 +101,10 @@ class Discriminator(nn.Module):
         self.last = nn.Sequential(
             MinibatchDeviation(group),
             Convolution(widths[0] + 1, widths[0], 3),
-            nn.LeakyReLU(0.2),
+            LeakyReLU(0.2),
             nn.Flatten(),
             Dense(widths[0] * SMALLEST**2, widths[0]),
-            nn.LeakyReLU(0.2),
+            LeakyReLU(0.2),
             Dense(widths[0], 1, gain=1.0),
         )
 
@@ -124,7 +123,7 @@ class Discriminator(nn.Module):
 
 def _made(inner: int, outer: int) -> list[nn.Module]:
     """Return one layer of G: 3×3, leaky ReLU, then the norm of each pixel."""
-    return [Convolution(inner, outer, 3), nn.LeakyReLU(0.2), PixelNorm()]
+    return [Convolution(inner, outer, 3), LeakyReLU(0.2), PixelNorm()]
 
 
 def _share(level: Tensor, number: int, like: Tensor) -> Tensor:

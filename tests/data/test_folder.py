@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Stored
 from gan_toolkit.errors import DataError
 from gan_toolkit.images.decode import Policy, header, pixels
 from gan_toolkit.images.layout import lay_out
+from gan_toolkit.resolve import Request, resolve
 from gantk_images import packing
 from gantk_images.data import Folder
 
@@ -125,6 +127,15 @@ def test_a_relative_path_is_also_looked_up_in_the_data_folder(
     a_zip(tmp_path)
     monkeypatch.setenv("GANTK_DATA", str(tmp_path))
     assert Folder(path="images.zip").open().spec.length == 12
+
+
+def test_one_word_is_the_name_of_a_folder_there_if_it_is_no_data_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "photos", {"a.png": encoded(picture())})
+    monkeypatch.setenv("GANTK_DATA", str(tmp_path))
+    request = Request(arch="dcgan", data="photos")
+    assert resolve(request, Catalogue.discover()).data.plain()["path"] == "photos"
 
 
 def test_images_in_one_folder_have_no_labels_and_hidden_files_are_ignored(tmp_path: Path) -> None:

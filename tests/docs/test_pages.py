@@ -15,7 +15,7 @@ from gan_toolkit import hookspecs
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.options import Options, Schedule
-from gan_toolkit.recipe import Compute, Ema, Plan, Update
+from gan_toolkit.recipe import Compute, Ema, Evaluation, Plan, Update
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -192,6 +192,7 @@ def test_every_recipe_key_is_documented() -> None:
         Update: "updates.NAME.",
         Ema: "ema.",
         Compute: "compute.",
+        Evaluation: "evaluation.",
         Schedule: "",
     }
     tables |= dict.fromkeys((Adam, RMSProp, SGD), "…optimiser.")

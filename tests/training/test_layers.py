@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.autograd import grad
+from torch.utils.flop_counter import FlopCounterMode
 
-from gan_toolkit.layers import ConvTranspose2d
+from gan_toolkit.layers import ConvTranspose2d, LeakyReLU
 
 SHAPES = [
     ((3, 5, 7, 7), {"kernel_size": 4, "stride": 2, "padding": 1}),
@@ -87,3 +88,33 @@ def test_bfloat16_is_rounded_once() -> None:
     assert found.dtype == torchs.dtype == torch.bfloat16
     off, theirs_off = ((each - exact).square().mean().sqrt() for each in (found, torchs))
     assert off < 1.5 * theirs_off
+
+
+@pytest.mark.parametrize(
+    ("slope", "inplace"), [(0.2, False), (0.2, True), (0.0, False), (0.0, True), (-0.5, False)]
+)
+def test_a_leaky_relu_is_torchs_and_so_are_its_derivatives(slope: float, inplace: bool) -> None:
+    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[0, 0] = 0.0
+    x.requires_grad_()
+    theirs, ours = (
+        nn.Sequential(nn.Linear(5, 3), activation(slope, inplace), nn.Linear(3, 1)).double()
+        for activation in (nn.LeakyReLU, LeakyReLU)
+    )
+    ours.load_state_dict(theirs.state_dict())
+
+    torch.testing.assert_close(derivatives(ours, x), derivatives(theirs, x), rtol=0, atol=0)
+
+
+def test_a_leaky_relu_sends_no_zeros_back_from_a_penalty() -> None:
+    def passes(activation: type[nn.Module]) -> int:
+        """Return how many products a penalty's gradient takes."""
+        torch.manual_seed(0)
+        critic = nn.Sequential(nn.Linear(3, 4), activation(0.2), nn.Linear(4, 1))
+        x = torch.randn(5, 3, requires_grad=True)
+        (slopes,) = grad(critic(x).sum(), x, create_graph=True)
+        with FlopCounterMode(display=False) as counted:
+            grad(slopes.square().sum(), list(critic.parameters()), allow_unused=True)
+        return int(counted.get_total_flops())
+
+    assert passes(LeakyReLU) < passes(nn.LeakyReLU)
