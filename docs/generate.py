@@ -306,10 +306,10 @@ naming a component with its [options](options.md), and the keys below. Keys are 
 command line: `--set ema.half_life_kimg=5`. Unknown keys, wrong types and values out of range are
 refused.
 
-`[arch]`, `[augmentation]` and each `[terms.NAME]` take `name` and that component's options. `[data]`
-does too; `[[data]]`, repeated, is a list in order of preference, of which the first that can be had
-is used. An entry of such a list may carry `with`: recipe keys, dotted, that are set when it is the
-one.
+`[arch]`, `[augmentation]` and each `[terms.NAME]` take `name` and that component's options.
+`[data]` does too; `[[data]]`, repeated, is a list in order of preference, of which the first that
+can be had is used. An entry of such a list may carry `with`: recipe keys, dotted, that are set when
+it is the one.
 
 Without `terms` a recipe plays the default loss as `terms.adversarial`; without `updates`, the
 discriminator and then the generator move once a step, each by Adam.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+from pydantic import model_validator
 
 from gan_toolkit.options import Field, Options
 
@@ -32,6 +34,12 @@ class FieldSpec(Options):
     low: float | None = Field(None, description="smallest value, none when unbounded")
     high: float | None = Field(None, description="largest value, none when unbounded")
     classes: tuple[str, ...] = Field((), description="class names when the field is a label")
+
+    @model_validator(mode="after")
+    def _is_bounded_on_both_sides_or_neither(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high go together: give both, or neither")
+        return self
 
     def normalise(self, stored: Tensor) -> Tensor:
         """Return stored rows as the networks see them, low … high.

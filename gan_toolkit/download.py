@@ -28,6 +28,8 @@ TRIES = 3
 SLOWEST = 1024
 """Bytes a second below which a mirror counts as stalled."""
 
+MOST_DIGITS = 20
+"""Digits of a length that can be one."""
 BUSY = {408, 429, 500, 502, 503, 504}
 """Answers after which the same mirror may do better a little later."""
 PATIENCE_S = 10.0
@@ -91,6 +93,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if request is None:
             return None
         before, after = (urllib.parse.urlsplit(each.full_url) for each in (req, request))
+        if after.scheme not in {"http", "https"}:
+            raise ValueError(f"it sends on to '{newurl}', which is no web address")
         if before.scheme == "https" and after.scheme != "https":
             raise ValueError(f"it sends on to '{newurl}', which is not encrypted")
         if (before.scheme, before.netloc) != (after.scheme, after.netloc):
@@ -179,6 +183,8 @@ def _from_mirror(
     """Return a finished and checked `.part`. Raises `_Failed`."""
     part = _part(url, destination)
     resumed = part.exists()
+    if resumed and _problem(part, remote) is None:  # stopped before it was given its name
+        return part
     for attempt in range(TRIES):
         try:
             _transfer(url, remote, part, progress, stall_s)
@@ -205,7 +211,8 @@ def _transfer(url: str, remote: Remote, part: Path, progress: Told, stall_s: flo
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             have = 0  # the server ignores ranges and sends the whole file
         length = response.headers.get("Content-Length", "")
-        total = have + int(length) if length.isdecimal() else None
+        sized = length.isdecimal() and len(length) < MOST_DIGITS
+        total = have + int(length) if sized else None
         if total is not None and total > max_bytes:
             raise _Failed(f"it offers {total} bytes, more than the {max_bytes} expected")
         try:

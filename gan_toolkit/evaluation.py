@@ -92,10 +92,14 @@ def real_data(
     trained_on: Values | None,
     catalogue: Catalogue,
     note: Callable[[str], None] = lambda _: None,
+    *,
+    here: bool = False,
 ) -> DataSet:
     """Return the data to compare with, not yet opened: what was asked for, or trained on.
 
-    `trained_on` is the recipe of the model. Raises `UsageError` or `RecipeError`.
+    `trained_on` is the recipe of the model. A path in it counts only where it is the recipe of a
+    run `here`: a model may be a stranger's, who does not choose what is read of this machine.
+    Raises `UsageError` or `RecipeError`.
     """
     if isinstance(asked, Tensor | tuple):
         return TensorData.of(asked)
@@ -103,7 +107,7 @@ def real_data(
         return asked
     values: Values = {"data": (trained_on or {}).get("data", [])}
     if asked is None:
-        _refuse_unknown(values["data"], catalogue)
+        _refuse_unknown(values["data"], catalogue, here)
     problems: list[str] = []
     choose_data(values, asked, catalogue, note, problems)
     parts = Parts(catalogue, problems)
@@ -115,7 +119,7 @@ def real_data(
     return found
 
 
-def _refuse_unknown(trained_on: object, catalogue: Catalogue) -> None:
+def _refuse_unknown(trained_on: object, catalogue: Catalogue, here: bool) -> None:
     """Raise `UsageError` when a model does not tell which data can be opened again."""
     table = trained_on if isinstance(trained_on, dict) else {}
     name = table.get("name")
@@ -125,7 +129,7 @@ def _refuse_unknown(trained_on: object, catalogue: Catalogue) -> None:
         reason = "The model does not say what it was trained on"
     elif name not in catalogue.names("data"):
         reason = f"It was trained on '{name}', which no installed plugin brings"
-    elif name in catalogue.path_openers() and "path" not in table:
+    elif name in catalogue.path_openers() and not (here and "path" in table):
         reason = "It was trained on files, and a model does not keep where they lay"
     else:
         return

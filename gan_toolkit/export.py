@@ -9,6 +9,7 @@ README.md           what it is and how to use it
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def card(generator: Generator) -> str:
     again = RECIPE_TOLD if about.recipe else ""
     labelled = f", {len(spec.classes)} classes" if spec.classes else ""
     return f"""\
-# {about.architecture} on {spec.name}
+# {about.architecture} on {as_text(spec.name)}
 
 ![Samples of seed 0](samples.png)
 
@@ -93,10 +94,15 @@ distribution `{about.distribution}`; no code is loaded from this folder.
 | what | value |
 | --- | --- |
 | architecture | `{about.architecture}` |
-| data | {spec.name}{labelled} |
-| data source | {spec.source or "not stated"} |
-| data licence | {spec.licence or "not stated"} |
-| data fingerprint | `{spec.fingerprint[:16]}` |
+| data | {as_text(spec.name)}{labelled} |
+| data source | {as_text(spec.source) or "not stated"} |
+| data licence | {as_text(spec.licence) or "not stated"} |
+| data fingerprint | `{as_text(spec.fingerprint[:16])}` |
 
 {again}No score was measured for this bundle.
 """
+
+
+def as_text(words: str) -> str:
+    """Return words of a description as a page shows them: a stranger's are not to become HTML."""
+    return html.escape(" ".join(words.split()), quote=False)

@@ -16,7 +16,7 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import LABEL, Batch, DataSpec, Progress, silent
 from gan_toolkit.errors import UsageError
 from gan_toolkit.feed import architecture_scalars
-from gan_toolkit.pictures import to_images
+from gan_toolkit.pictures import is_picture, to_images
 from gan_toolkit.references import find_model
 from gan_toolkit.sampling import device_of, draw_samples, grid_size, label_numbers, seeded
 from gan_toolkit.walks import walk_inputs
@@ -146,8 +146,8 @@ class Generator:
         labels: Tensor | Sequence[int | str] | int | str | None = None,
     ) -> list[Image]:
         """Return `n` samples as PIL images. Raises `UsageError` when samples are no images."""
-        if len(self.spec.sample.shape) != 3:
-            raise UsageError("This model makes vectors, not images; use sample().")
+        if not is_picture(self.spec.sample):
+            raise UsageError("This model makes no images that can be shown; use sample().")
         return to_images(self.sample(n, seed=seed, labels=labels), self.spec.sample)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_toolkit.data import SAMPLE, DataSet, Progress, Source
 from gan_toolkit.generator import Generator
-from gan_toolkit.pictures import picture
+from gan_toolkit.pictures import is_picture, picture
 
 COUNT = 12
 CHUNK = 2048
@@ -39,7 +39,7 @@ def pairs(generator: Generator, data: DataSet, progress: Progress) -> Pairs | No
     of another shape. Raises `DataError` when the data cannot be opened.
     """
     spec = generator.spec.sample
-    if len(spec.shape) != 3:
+    if not is_picture(spec):
         return None
     source = data.open(progress)
     if source.spec.length is None or source.spec.sample.shape != spec.shape:

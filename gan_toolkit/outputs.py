@@ -12,7 +12,7 @@ from torch import Tensor
 from gan_toolkit.data import FieldSpec
 from gan_toolkit.errors import UsageError
 from gan_toolkit.files import new_folder, replaced, write_tensors
-from gan_toolkit.pictures import picture, save_png, to_images
+from gan_toolkit.pictures import is_picture, picture, save_png, to_images
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def _grid(out: Path, drawn: Drawn) -> None:
 
 
 def _folder(out: Path, drawn: Drawn) -> None:
-    if len(drawn.field.shape) != 3:
-        raise UsageError("This model makes vectors, not images; use .npz or .safetensors.")
+    if not is_picture(drawn.field):
+        raise UsageError("This model makes no images that can be shown; use .npz or .safetensors.")
     with new_folder(out) as folder:
         for index, image in enumerate(to_images(drawn.samples, drawn.field)):
             path = folder / f"seed{drawn.facts['seed']}-{index:06d}.png"

@@ -23,6 +23,11 @@ CHANNELS = (1, 2, 3, 4)
 """Grey, grey with alpha, RGB, RGBA."""
 
 
+def is_picture(field: FieldSpec) -> bool:
+    """Return whether samples of a field can be shown as images."""
+    return len(field.shape) == 3 and field.shape[0] in CHANNELS and field.low is not None
+
+
 def to_uint8(samples: Tensor, field: FieldSpec) -> Tensor:
     """Return samples [N, …] of a bounded field as uint8 0…255; values outside are clamped."""
     assert field.low is not None
@@ -32,7 +37,7 @@ def to_uint8(samples: Tensor, field: FieldSpec) -> Tensor:
 
 
 def to_images(samples: Tensor, field: FieldSpec) -> list[Image.Image]:
-    """Return PIL images of samples [N, C, H, W]."""
+    """Return PIL images of samples [N, C, H, W] of a field that `is_picture`."""
     pixels = to_uint8(samples, field).permute(0, 2, 3, 1)
     flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     return [Image.fromarray(np.ascontiguousarray(image)) for image in flat.numpy()]
@@ -84,7 +89,7 @@ def picture(samples: Tensor, field: FieldSpec, rows: int | None = None) -> Image
 
     A small grid is enlarged by a whole factor, without smoothing, to be looked at.
     """
-    if len(field.shape) != 3 or field.shape[0] not in CHANNELS or field.low is None:
+    if not is_picture(field):
         return scatter(samples.flatten(1))
     return enlarged(grid(to_images(samples, field), rows=rows))
 

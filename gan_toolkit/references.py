@@ -9,7 +9,7 @@ from typing import ClassVar
 from gan_toolkit import bundle
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress, silent
-from gan_toolkit.errors import BundleError, did_you_mean
+from gan_toolkit.errors import BundleError, GantkError, PluginError, did_you_mean
 from gan_toolkit.options import Options
 
 
@@ -50,19 +50,34 @@ def find_model(
     name = str(reference)
     forms: list[str] = []
     known: list[str] = []
+    broken: list[str] = []
     for kind in catalogue.names("resolver"):
-        resolver = catalogue.load("resolver", kind)()
-        assert isinstance(resolver, Resolver)
+        try:
+            resolver = _resolver(kind, catalogue)
+        except GantkError as error:  # the others may know the name
+            broken.append(str(error))
+            continue
         found = resolver.resolve(name, offline=offline, progress=progress)
         if found is not None:
             return bundle.locate(found)
         forms.append(resolver.forms)
         known += resolver.known()
     named = "".join(f", {form}" for form in forms)
-    raise BundleError(
-        f"No '{reference}'.{did_you_mean(name, known)} A model is a run folder, a bundle "
-        f"folder, a .safetensors file{named}. {catalogue.left_out}".rstrip()
+    told = (
+        f"No '{reference}'.{did_you_mean(name, known)} A model is a run folder, a bundle folder, a "
+        f".safetensors file{named}."
     )
+    raise BundleError(" ".join(filter(None, [told, catalogue.left_out, *broken])))
+
+
+def _resolver(kind: str, catalogue: Catalogue) -> Resolver:
+    """Return a resolver by its name. Raises `PluginError`, or `UsageError` when two claim it."""
+    cls = catalogue.load("resolver", kind)
+    if not issubclass(cls, Resolver):
+        raise PluginError(
+            f"The resolver '{kind}' is no Resolver but {cls.__name__}. Tell its plugin's author."
+        )
+    return cls()
 
 
 def is_here(reference: str | Path) -> bool:

@@ -16,7 +16,7 @@ from gan_toolkit.checkpoint import Checkpoint
 from gan_toolkit.data import LABEL, SAMPLE, DataSpec
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.figures import spread
-from gan_toolkit.pictures import CHANNELS, to_images
+from gan_toolkit.pictures import is_picture, to_images
 from gan_toolkit.plots.canvas import panels, save
 from gan_toolkit.run import CHECKPOINTS, Run
 from gan_toolkit.sampling import at_rest, first_rows, seeded
@@ -45,7 +45,7 @@ def draw_estimates(run: Run, path: Path, catalogue: Catalogue) -> bool:
     """
     about = bundle.describe(bundle.locate(run.path))
     field = about.data.sample
-    if len(field.shape) != 3 or field.shape[0] not in CHANNELS or field.low is None:
+    if not is_picture(field):
         return False
     found = checkpoint.read(list(checkpoint.listed(run.path / CHECKPOINTS))[-1])
     arch = bundle.architecture_of(about, catalogue, run.path)

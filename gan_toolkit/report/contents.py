@@ -87,7 +87,7 @@ def contents(run: Run, catalogue: Catalogue, progress: Progress) -> Values:
 def _near(facts: Facts, catalogue: Catalogue, progress: Progress) -> Near:
     try:
         generator = Generator(bundle.locate(facts.run.path), catalogue)
-        data = real_data(None, facts.run.recipe(), catalogue)
+        data = real_data(None, facts.run.recipe(), catalogue, here=True)
         found = pairs(generator, data, progress)
     except (GantkError, OSError) as error:
         return Near([], facts.hiding(str(error)))

@@ -138,6 +138,36 @@ def test_a_killed_download_is_continued_by_the_next_process(serve: Serve, tmp_pa
     assert destination.read_bytes() == CONTENT
 
 
+def test_a_download_that_was_stopped_before_it_got_its_name_is_not_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    url, destination = "http://127.0.0.1:9/f", tmp_path / "file.bin"
+    download._part(url, destination).write_bytes(CONTENT)
+    fetch(remote(url), destination, advice=ADVICE)
+    assert destination.read_bytes() == CONTENT
+
+
+def test_a_length_that_is_none_and_a_way_that_leads_off_the_web_are_told(
+    serve: Serve, tmp_path: Path
+) -> None:
+    def long(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "9" * 5000)
+        handler.end_headers()
+
+    def astray(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "ftp://127.0.0.1:9/f")
+        handler.end_headers()
+
+    base = serve({"/long": long, "/astray": astray, "/f": whole()})
+    destination = tmp_path / "file.bin"
+    with pytest.raises(DataError, match="which is no web address"):
+        fetch(remote(f"{base}/astray"), destination, advice=ADVICE)
+    fetch(remote(f"{base}/long", f"{base}/f"), destination, advice=ADVICE)
+    assert destination.read_bytes() == CONTENT
+
+
 def test_a_server_that_ignores_ranges_is_read_from_the_start(serve: Serve, tmp_path: Path) -> None:
     destination = tmp_path / "file.bin"
     url = serve({"/f": whole(ranges=False)}) + "/f"

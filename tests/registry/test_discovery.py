@@ -10,8 +10,9 @@ import pytest
 
 from gan_toolkit import catalogue as catalogue_module
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.errors import PluginError, UsageError
+from gan_toolkit.errors import BundleError, PluginError, UsageError
 from gan_toolkit.plugin import KINDS
+from gan_toolkit.references import find_model
 
 Install = Callable[..., Path]
 
@@ -229,3 +230,14 @@ def test_components_come_by_kind_then_by_name(catalogue: Catalogue) -> None:
 def test_the_default_of_a_kind_is_what_its_plugin_marks(catalogue: Catalogue) -> None:
     assert catalogue.default("loss") == "non-saturating"
     assert catalogue.default("penalty") is None
+
+
+@pytest.mark.parametrize("target", ["Thing", "Nowhere"])
+def test_a_resolver_that_is_broken_hides_no_model_from_the_others(
+    install: Install, target: str
+) -> None:
+    install("gan-lost", "lost", good("a-lost", kind="resolver", target=target))
+    catalogue = Catalogue.discover()
+    assert find_model("mnist-dcgan", catalogue).is_file()
+    with pytest.raises(BundleError, match="a-lost"):
+        find_model("no-such-model", catalogue)

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from huggingface_hub import constants
 
 import gan_toolkit
 from gan_toolkit import bundle
+from gantk_zoo import cache
 from gantk_zoo.cache import Repository
 
 NAME = "owner/digits"
@@ -70,6 +74,61 @@ def test_where_there_are_no_links_a_file_is_a_copy(
     assert not file.is_symlink()
     assert file.read_bytes() == CONTENT
     assert cached.has(COMMIT, bundle.WEIGHTS)
+
+    file.write_bytes(CONTENT[:-1])
+    assert not cached.has(COMMIT, bundle.WEIGHTS, DIGEST)
+    assert not file.exists()
+    assert cached.blob(DIGEST).read_bytes() == CONTENT, "which was intact"
+
+
+def test_a_damaged_copy_is_mended_by_the_next_load(
+    hub: FakeHub, packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    hub.hold(NAME, packed)
+    weights = gan_toolkit.load(NAME).path
+    good = weights.read_bytes()
+    for damaged in (weights, *(weights.parents[2] / "blobs").iterdir()):
+        if damaged.suffix != ".lock":
+            damaged.write_bytes(b"damaged")
+    assert gan_toolkit.load(NAME).path.read_bytes() == good
+
+
+def test_a_full_disk_leaves_no_half_a_copy(
+    cached: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    def full(_: Path, to: Path) -> None:
+        to.write_bytes(CONTENT[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        cached.link(COMMIT, bundle.WEIGHTS, DIGEST)
+    assert list(cached.snapshot(COMMIT).iterdir()) == []
+
+
+def test_content_that_another_process_mended_meanwhile_is_not_removed(
+    cached: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached.link(COMMIT, bundle.WEIGHTS, DIGEST)
+    blob = cached.blob(DIGEST)
+    blob.write_bytes(b"damaged")
+
+    @contextmanager
+    def waited(*_: object) -> Iterator[None]:
+        blob.write_bytes(CONTENT)
+        yield
+
+    monkeypatch.setattr(cache, "locked", waited)
+    assert cached.has(COMMIT, bundle.WEIGHTS)
+    assert blob.read_bytes() == CONTENT
 
 
 def test_a_link_that_leads_out_of_the_cache_is_neither_trusted_nor_touched(

@@ -16,8 +16,9 @@ from mutants import joined, parts
 
 import gan_toolkit
 from gan_toolkit import bundle
-from gan_toolkit.errors import BundleError
+from gan_toolkit.errors import BundleError, UsageError
 from gantk_zoo import shipped
+from gantk_zoo.pack import Packing, pack
 
 Gantk = Callable[..., CompletedProcess[str]]
 Json = dict[str, Any]
@@ -215,3 +216,25 @@ def test_a_near_miss_of_a_shipped_name_suggests_it() -> None:
     for miss in (name[:-1], f"{name}s", name.upper()):
         with pytest.raises(BundleError, match=f"Did you mean .*'{name}'"):
             gan_toolkit.load(miss)
+
+
+def test_a_path_that_a_model_names_is_not_read(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+
+    def change(about: Json) -> None:
+        about["recipe"]["data"] = {"name": "folder", "path": str(tmp_path / "mine")}
+
+    weights = retold(run / bundle.RUN_WEIGHTS, tmp_path / "x.safetensors", change)
+    with pytest.raises(UsageError, match="--data PATH"):
+        gan_toolkit.evaluate(weights, n=4)
+    with pytest.raises(UsageError, match="--data PATH"):
+        pack(weights, tmp_path / "out", Packing("owner/x", licence="mit"))
+
+
+def test_a_sample_that_is_bounded_on_one_side_is_refused(run: Path, tmp_path: Path) -> None:
+    def change(about: Json) -> None:
+        about["data"]["fields"]["sample"]["high"] = None
+
+    weights = retold(run / bundle.RUN_WEIGHTS, tmp_path / "x.safetensors", change)
+    with pytest.raises(BundleError, match="is damaged"):
+        gan_toolkit.load(weights)

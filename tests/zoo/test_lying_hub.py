@@ -235,3 +235,13 @@ def test_publishing_through_a_portal_is_one_message(
     with pytest.raises(HubError, match="does not speak as the Hub does"):
         publish(packed, "owner/new")
     assert "owner/new" not in hub.repos or len(hub.repos["owner/new"].commits) == 1
+
+
+@pytest.mark.parametrize(("command", "code"), [(("list",), 0), (("pull", "o/d"), 1)])
+def test_an_address_that_is_none_is_one_message(
+    gantk: Gantk, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], code: int
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://localhost:abc")
+    done = gantk("zoo", *command)
+    assert done.returncode == code
+    assert "Check HF_ENDPOINT" in done.stderr

@@ -61,6 +61,7 @@ def test_a_slip_below_a_folder_that_is_here_never_becomes_a_question_to_the_hub(
     (tmp_path / "runs").mkdir()
     assert hub_name("runs/dcgan-mnits") is None
     assert hub_name("hf://runs/dcgan-mnits") == HubName("runs/dcgan-mnits")
+    assert hub_name("runs/dcgan-mnits", or_path=False) == HubName("runs/dcgan-mnits")
 
 
 @pytest.mark.parametrize("reference", ["hf://", "hf://digits", "hf://a/b/c", "hf:///etc/passwd"])

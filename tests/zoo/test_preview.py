@@ -12,12 +12,15 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import torch
 from evidence import traces
 from mutants import joined, parts
 from PIL import Image
 
 import gan_toolkit
 from gan_toolkit import bundle
+from gan_toolkit.errors import UsageError
+from gan_toolkit.export import export_bundle
 from gantk_zoo.gallery import sheet
 from gantk_zoo.pack import Packing, pack
 from gantk_zoo.preview import page
@@ -99,7 +102,8 @@ def test_words_of_a_stranger_s_weights_run_nothing_on_the_page_of_their_card(
     change(about)
     header["__metadata__"][bundle.KEY] = json.dumps(about)
     (tmp_path / "x.safetensors").write_bytes(joined(header, body))
-    shown = Tags(page(pack(tmp_path / "x.safetensors", tmp_path / "out", PLAIN)))
+    packing = Packing("owner/digits", scores=False, licence="mit")
+    shown = Tags(page(pack(tmp_path / "x.safetensors", tmp_path / "out", packing)))
     assert shown.running == []
     assert all(each.startswith("data:image/png;") for each in shown.addresses)
 
@@ -160,3 +164,25 @@ def test_only_a_name_that_a_model_can_have_is_put_on_a_card(
     assert done.returncode == 2
     assert "OWNER/NAME" in done.stderr
     assert not (tmp_path / "card.html").exists()
+
+
+def test_words_of_a_stranger_s_weights_are_text_on_the_card_of_an_export(
+    packed: Path, tmp_path: Path
+) -> None:
+    header, body = parts((packed / bundle.WEIGHTS).read_bytes())
+    about = json.loads(header["__metadata__"][bundle.KEY])
+    about["data"].update(source=SCRIPT, licence=SCRIPT, name=SCRIPT, fingerprint="<b onclick=x()>")
+    header["__metadata__"][bundle.KEY] = json.dumps(about)
+    (tmp_path / "x.safetensors").write_bytes(joined(header, body))
+    folder = export_bundle(tmp_path / "x.safetensors", tmp_path / "out")
+    assert Tags((folder / "README.md").read_text(encoding="utf-8")).running == []
+
+
+def test_images_of_five_channels_are_shown_as_points(tmp_path: Path) -> None:
+    data = torch.rand(8, 5, 8, 8) * 2 - 1
+    run = gan_toolkit.train(arch="mlp", data=data, settings={"steps": 1}, out=tmp_path / "run")
+    model = gan_toolkit.load(run.path)
+    assert sheet({"a": model}).height > 0
+    assert (pack(run.path, tmp_path / "out", PLAIN) / "samples.png").is_file()
+    with pytest.raises(UsageError, match="no images that can be shown"):
+        model.images(1)

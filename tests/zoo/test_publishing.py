@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 from fake_hub import FakeHub, Fault
+from huggingface_hub import HfApi
 
 import gan_toolkit
 from gan_toolkit.errors import UsageError
@@ -198,3 +200,35 @@ def test_the_command_refuses_what_is_no_branch_before_it_asks_anybody(
     assert done.returncode == 2
     assert "is no branch" in done.stderr
     assert hub.log == []
+
+
+def test_a_commit_of_the_owner_s_that_left_our_files_alone_is_no_new_version(
+    published: Published, hub: FakeHub, packed: Path
+) -> None:
+    repo = hub.repos[NAME]
+    theirs = repo.commit("main", {**repo.tree("main"), "demo.py": ("git", b"print()")}, "a demo")
+    assert publish(packed, NAME) == published._replace(commit=theirs, tag="")
+    assert repo.tags == {"v1": published.commit}
+
+
+def test_a_version_that_another_process_takes_meanwhile_is_not_ours(
+    published: Published, hub: FakeHub, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo, create = hub.repos[NAME], HfApi.create_tag
+
+    def raced(self: HfApi, *arguments: str, **options: Any) -> None:  # Any: as the client's
+        repo.tags.setdefault("v2", published.commit)
+        create(self, *arguments, **options)
+
+    monkeypatch.setattr(HfApi, "create_tag", raced)
+    done = publish(other, NAME)
+    assert done.tag == "v3"
+    assert repo.tags == {"v1": published.commit, "v2": published.commit, "v3": done.commit}
+
+
+def test_a_hub_that_keeps_no_tag_is_told(
+    hub: FakeHub, owner: str, packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HfApi, "create_tag", lambda *_, **__: None)
+    with pytest.raises(HubError, match="does not keep a tag"):
+        publish(packed, NAME)

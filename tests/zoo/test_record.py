@@ -15,11 +15,14 @@ from fake_hub import FakeHub
 
 import gan_toolkit
 from gan_toolkit import bundle, checkpoint
+from gan_toolkit.errors import UsageError
+from gan_toolkit.export import export_bundle
 from gantk_zoo.pack import Packing, pack
 from gantk_zoo.record import METRICS, Record, Training, read, training_of, write
 
 Gantk = Callable[..., CompletedProcess[str]]
 PLAIN = Packing("owner/digits", scores=False)
+NAMED = Packing("owner/digits", scores=False, licence="cc0-1.0")
 
 
 @pytest.fixture
@@ -147,15 +150,18 @@ def test_a_record_that_was_signed_for_other_weights_is_not_taken(
     for score in values["scores"]:
         score["receipt"]["model"] = "0" * 64
     (told / METRICS).write_text(json.dumps(values), encoding="utf-8")
-    again = known_of(pack(told, tmp_path / "again", PLAIN))
-    assert again == Record()
+    with pytest.raises(UsageError, match="--licence ID"):
+        pack(told, tmp_path / "again", PLAIN)
+    again = known_of(pack(told, tmp_path / "again", NAMED))
+    assert again == Record(licence=str(NAMED.licence))
 
 
 def test_a_record_beside_a_lone_file_of_weights_is_not_its_own(told: Path, tmp_path: Path) -> None:
     weights = told / "mine.safetensors"
     shutil.copy(told / bundle.WEIGHTS, weights)
     (told / METRICS).write_text("[1, 2]", encoding="utf-8")
-    assert known_of(pack(weights, tmp_path / "again", PLAIN)) == Record()
+    again = known_of(pack(weights, tmp_path / "again", NAMED))
+    assert again == Record(licence=str(NAMED.licence))
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -167,3 +173,10 @@ def test_packing_a_model_of_the_hub_keeps_how_it_was_trained(
     again = known_of(pack("owner/digits", tmp_path / "again", packing))
     assert again.training == LONG
     assert again.licence == "cc-by-nc-4.0"
+
+
+def test_nobody_chooses_a_licence_for_weights_of_somebody_else(run: Path, tmp_path: Path) -> None:
+    theirs = export_bundle(run, tmp_path / "theirs")
+    with pytest.raises(UsageError, match="--licence ID"):
+        pack(theirs, tmp_path / "out", PLAIN)
+    assert known_of(pack(run, tmp_path / "own", PLAIN)).licence == "mit"

@@ -18,9 +18,12 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from gan_toolkit.files import replaced
+from gan_toolkit.files import replaced, sync
+from gan_toolkit.places import locked, writing
 from gantk_zoo.names import is_commit, is_digest
 
+SETTING = "HF_HOME"
+"""The variable that says where the cache lies."""
 NO_LINKS = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 """What a file system without links answers, and Windows to a user who may not make any."""
 
@@ -66,23 +69,30 @@ class Repository:
         """Return the folder of a commit, there or not."""
         return self.path / "snapshots" / commit
 
-    def has(self, commit: str, name: str) -> bool:
-        """Return whether a file of a commit is here and intact; a damaged one is removed."""
+    def has(self, commit: str, name: str, digest: str = "") -> bool:
+        """Return whether a file of a commit is here and intact; a damaged one is removed.
+
+        A copy, where there are no links, is compared with `digest` if that is known: its own name
+        does not tell. Raises `DataError` when the damaged one cannot be removed.
+        """
         link = self.snapshot(commit) / name
         if not link.is_file():
             return False
-        if not link.is_symlink():  # a copy, where there are no links: its hash is not its name
+        if link.is_symlink():
+            blob = link.resolve()
+            if blob.parent != self.blob("").resolve() or not is_digest(blob.name):
+                return False  # somebody else's: neither trusted nor touched
+            digest = blob.name
+        if not digest or _is_intact(link, digest):
             return True
-        blob = link.resolve()
-        if blob.parent != self.blob("").resolve() or not is_digest(blob.name):
-            return False  # somebody else's: neither trusted nor touched
-        sha1 = functools.partial(git_sha1, blob.stat().st_size)
-        with blob.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256" if len(blob.name) == 64 else sha1)
-        if found.hexdigest() == blob.name:
-            return True
-        blob.unlink()
-        link.unlink(missing_ok=True)
+        blob = self.blob(digest)
+        lock = blob.with_name(f"{digest}.lock")
+        with writing(self.path, name, SETTING), locked(lock, f"mending {name}"):
+            if _is_intact(link, digest):  # by now: another process had the lock
+                return True
+            if not _is_intact(blob, digest):
+                blob.unlink(missing_ok=True)
+            link.unlink(missing_ok=True)
         return False
 
     def blob(self, digest: str) -> Path:
@@ -95,12 +105,16 @@ class Repository:
         link.parent.mkdir(parents=True, exist_ok=True)
         temporary = link.with_name(f".{uuid.uuid4().hex}")  # threads and containers share names
         try:
-            temporary.symlink_to(os.path.relpath(blob, link.parent))
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            shutil.copyfile(blob, temporary)
-        temporary.replace(link)
+            try:
+                temporary.symlink_to(os.path.relpath(blob, link.parent))
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                shutil.copyfile(blob, temporary)
+                sync(temporary)
+            temporary.replace(link)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def remove(self) -> int:
         """Remove all that is cached of it; return the number of bytes that were freed."""
@@ -114,6 +128,17 @@ class Repository:
 
     def _ref(self, revision: str) -> Path:
         return self.path.joinpath("refs", *(part for part in revision.split("/") if part != ".."))
+
+
+def _is_intact(file: Path, digest: str) -> bool:
+    """Return whether a file is there and has the hash."""
+    try:
+        sha1 = functools.partial(git_sha1, file.stat().st_size)
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256" if len(digest) == 64 else sha1)
+    except FileNotFoundError:  # another process removes it just now
+        return False
+    return found.hexdigest() == digest
 
 
 def repositories() -> list[Repository]:

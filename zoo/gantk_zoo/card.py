@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import shlex
 import textwrap
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.errors import GantkError
+from gan_toolkit.export import as_text
 from gan_toolkit.generator import Generator
 from gan_toolkit.scoring import Score
 from gantk_zoo.hub import LIBRARY
@@ -108,8 +108,8 @@ class Card:
             f"# {self.title}\n\n![Samples of seed 0](samples.png)\n\n"
             + _wrapped(
                 f"A generator of {self._shape()} samples{labelled}, architecture "
-                f"`{about.architecture}`, on `{_plain(spec.name)}`, {by}.{asked} "
-                f"{self.generator.parameter_count:,} parameters. {_plain(self.record.note)}"
+                f"`{about.architecture}`, on `{as_text(spec.name)}`, {by}.{asked} "
+                f"{self.generator.parameter_count:,} parameters. {as_text(self.record.note)}"
             )
             + "\n"
         )
@@ -174,8 +174,10 @@ Sample i of a seed is always the same. The weights are safetensors; no code is l
         seen = f"{about.nimg / 1000:,.0f} thousand real samples"
         told = f"It saw {seen}, {100 * about.fraction:.0f} % of the run that its recipe plans."
         if training is not None:
-            machine = f" on {_plain(training.machine)}" if training.machine else ""
-            versions = _plain(", ".join(f"{name} {one}" for name, one in training.versions.items()))
+            machine = f" on {as_text(training.machine)}" if training.machine else ""
+            versions = as_text(
+                ", ".join(f"{name} {one}" for name, one in training.versions.items())
+            )
             told = (
                 f"{training.steps:,} steps in {training.seconds / 60:.0f} minutes of wall time"
                 f"{machine}, {versions}. {told}"
@@ -205,11 +207,11 @@ gantk train --recipe recipe.toml{self._data_option}
         return f"""\
 | what | value |
 | --- | --- |
-| data set | `{_plain(spec.name)}`, {length} |
-| source | {_plain(spec.source) or "not stated"} |
-| licence of the data | {_plain(spec.licence) or "not stated"} |
-| licence of these weights | {_plain(self.record.licence)} |
-| fingerprint | `{_plain(spec.fingerprint[:16]) or "none: it is drawn afresh"}` |
+| data set | `{as_text(spec.name)}`, {length} |
+| source | {as_text(spec.source) or "not stated"} |
+| licence of the data | {as_text(spec.licence) or "not stated"} |
+| licence of these weights | {as_text(self.record.licence)} |
+| fingerprint | `{as_text(spec.fingerprint[:16]) or "none: it is drawn afresh"}` |
 """
 
     def _memorisation(self) -> str:
@@ -228,7 +230,7 @@ pixels.
         spec = self.generator.spec
         limits = [
             (
-                f"- It makes what `{_plain(spec.name)}` shows, {self._shape()}, and nothing "
+                f"- It makes what `{as_text(spec.name)}` shows, {self._shape()}, and nothing "
                 "else; biases of those data are biases of its samples."
             ),
             "- A GAN covers its data unevenly: rare kinds of samples may be missing.",
@@ -268,11 +270,6 @@ pixels.
     def _shape(self) -> str:
         shape = self.generator.spec.sample.shape
         return f"{shape[0]}-dimensional" if len(shape) == 1 else "×".join(map(str, shape))
-
-
-def _plain(text: str) -> str:
-    """Return words of a description as text: a page must not take them for HTML."""
-    return html.escape(" ".join(text.split()), quote=False)
 
 
 def _wrapped(text: str) -> str:

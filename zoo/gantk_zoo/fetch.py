@@ -14,9 +14,10 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import Progress, silent
 from gan_toolkit.description import DAMAGE
 from gan_toolkit.errors import DataError
+from gan_toolkit.places import writing
 from gan_toolkit.references import find_model, is_here
 from gantk_zoo import hub, record
-from gantk_zoo.cache import Repository, git_sha1
+from gantk_zoo.cache import SETTING, Repository, git_sha1
 from gantk_zoo.hub import HubError, Listing, RemoteFile, Unreachable
 from gantk_zoo.names import HubName, hub_name
 
@@ -36,6 +37,13 @@ def fetch(name: HubName, *, offline: bool, progress: Progress, also: tuple[str, 
     used as it was last seen when the Hub is silent. `also` names small files that come along where
     the repository has them. Raises `HubError`.
     """
+    try:
+        return _fetched(name, also, offline=offline, progress=progress)
+    except DataError as error:  # of a mirror, or of the disk
+        raise HubError(str(error)) from error
+
+
+def _fetched(name: HubName, also: tuple[str, ...], *, offline: bool, progress: Progress) -> Path:
     cached = Repository(name.repo)
     here = cached.commit(name.revision)
     complete = here is not None and all(cached.has(here, file) for file in MAX_BYTES)
@@ -101,10 +109,10 @@ def _kept(cached: Repository, name: HubName, found: Listing, progress: Progress)
 def _bring(cached: Repository, found: Listing, file: RemoteFile, progress: Progress) -> None:
     """Make the cache hold a file of a commit, intact; content of another commit may be damaged."""
     for _ in range(2):
-        if cached.has(found.commit, file.name):
+        if cached.has(found.commit, file.name, file.digest):
             return
         _download(cached, found, file, progress)
-    if not cached.has(found.commit, file.name):
+    if not cached.has(found.commit, file.name, file.digest):
         raise HubError(
             f"{file.name} of '{found.repo}' does not stay intact in {cached.path}. Check that disk."
         )
@@ -122,22 +130,20 @@ def _download(cached: Repository, found: Listing, file: RemoteFile, progress: Pr
         hashing=hashlib.sha256 if file.large else functools.partial(git_sha1, file.size),
         headers={"Authorization": f"Bearer {token}"} if token else {},
     )
-    try:
-        download.fetch(
-            remote,
-            cached.blob(file.digest),
-            advice=(
-                "Nothing of it was kept as a model. Try again later; after 401 or 403 log in "
-                "first: `hf auth login`."
-            ),
-            progress=progress,
-            stall_s=STALL_S,
-            name=f"{file.name} of {found.repo}",
-            setting="HF_HOME",
-        )
-    except DataError as error:
-        raise HubError(str(error)) from error
-    cached.link(found.commit, file.name, file.digest)
+    download.fetch(
+        remote,
+        cached.blob(file.digest),
+        advice=(
+            "Nothing of it was kept as a model. Try again later; after 401 or 403 log in first: "
+            "`hf auth login`."
+        ),
+        progress=progress,
+        stall_s=STALL_S,
+        name=f"{file.name} of {found.repo}",
+        setting=SETTING,
+    )
+    with writing(cached.path, file.name, SETTING):
+        cached.link(found.commit, file.name, file.digest)
 
 
 def _check_config(name: HubName, found: Listing, config: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_toolkit.generator import Generator
-from gan_toolkit.pictures import picture
+from gan_toolkit.pictures import is_picture, picture
 
 ROW, COLUMNS, MARGIN = 96, 10, 8
 CAPTION = 18
@@ -37,7 +37,7 @@ def sheet(models: dict[str, Generator]) -> Image.Image:
 def _images(model: Generator) -> list[Image.Image]:
     """Return small pictures of a model: one sample each, or of points one plot."""
     field = model.spec.sample
-    if len(field.shape) != 3:
+    if not is_picture(field):
         plot = picture(model.sample(1000, seed=0), field)
         return [plot.resize((ROW, ROW), Image.Resampling.LANCZOS)]
     small = model.images(COLUMNS, seed=0)

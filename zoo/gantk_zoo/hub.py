@@ -152,7 +152,7 @@ def ask(
             if last or wait_s is None or wait_s > PATIENCE_S:
                 raise told(error, repo, revision) from error
             time.sleep(min(wait_s * 2**attempt, PATIENCE_S))
-        except httpx2.RequestError as error:  # it sends on and on
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:  # it sends on and on, or astray
             raise _no_hub(repo, f"{type(error).__name__}: {error}") from error
         except OSError as error:  # a proxy that cannot be used, a broken certificate store
             raise _silent(repo, str(error)) from error

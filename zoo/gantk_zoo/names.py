@@ -47,10 +47,11 @@ def is_repository(text: str) -> bool:
     return found is not None and found["revision"] is None and _sound(text)
 
 
-def hub_name(reference: str) -> HubName | None:
+def hub_name(reference: str, *, or_path: bool = True) -> HubName | None:
     """Return the repository that a reference names, None when it looks like a path.
 
     `runs/x` is taken for a path where there is a folder `runs`: a slip must not ask a network.
+    Where no path can be meant (`or_path`) it is a repository all the same.
     Raises `UsageError` for `hf://` with something else behind it.
     """
     plain = reference.removeprefix(SCHEME)
@@ -61,7 +62,11 @@ def hub_name(reference: str) -> HubName | None:
                 f"'{reference}' names no repository. Write hf://OWNER/NAME or "
                 "hf://OWNER/NAME@REVISION."
             )
-    elif found is None or not _sound(found["repo"]) or Path(plain.partition("/")[0]).is_dir():
+    elif (
+        found is None
+        or not _sound(found["repo"])
+        or (or_path and Path(plain.partition("/")[0]).is_dir())
+    ):
         return None
     return HubName(found["repo"], found["revision"] or "main")
 

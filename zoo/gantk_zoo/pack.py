@@ -34,6 +34,8 @@ FILES = (
 """All that may be published."""
 SAMPLES = 10_000
 SEED = 0
+MIT = "mit"
+"""Licence of the weights of a run, which is the user's own, unless another is named."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def pack(
 
 def _told(source: Generator, packing: Packing) -> Record:
     """Return what is known of a model without measuring it. Raises `UsageError`."""
-    before = record.beside(source) or Record(licence="mit" if source.description.recipe else "")
+    before = record.beside(source) or Record(licence=MIT if record.is_run(source) else "")
     licence = before.licence if packing.licence is None else packing.licence
     if not licence:
         raise UsageError(
@@ -103,7 +105,14 @@ def _measured(
 ) -> Record:
     """Return the record with scores, after writing the strip of neighbours."""
     data = evaluation.real_data(packing.data, generator.description.recipe, catalogue)
-    scores = evaluation.evaluate(generator, data, n=packing.samples, seed=SEED, progress=progress)
+    scores = evaluation.evaluate(
+        generator,
+        data,
+        n=packing.samples,
+        seed=SEED,
+        plugins=catalogue.files,
+        progress=progress,
+    )
     strip = neighbours.strip(generator, data, progress)
     if strip is not None:
         save_png(strip, folder / NEIGHBOURS, {"seed": SEED, "model": generator.sha256})

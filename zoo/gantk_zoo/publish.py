@@ -13,7 +13,10 @@ from gantk_zoo.names import branch
 from gantk_zoo.pack import FILES
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+RACES = 5
+"""How often another process may take the next version before ours."""
 
 
 class Published(NamedTuple):
@@ -58,21 +61,53 @@ def publish(
             ask(lambda: hub.create_branch(repo, branch=revision, exist_ok=True), repo)
         note(f"Uploading to {repo} …")
         upload = functools.partial(_upload, hub, folder, repo, revision)
-        made = ask(upload, repo, revision, limited=False)  # as long as the line needs
-        versions = {tag.name: tag.target_commit for tag in refs.tags if _number(tag.name)}
-        if made.oid in versions.values():
-            return Published(repo, url, made.oid, "")
-        tag = f"v{max(map(_number, versions), default=0) + 1}"
-        ask(lambda: hub.create_tag(repo, tag=tag, revision=made.oid, exist_ok=True), repo)
-    return Published(repo, url, made.oid, tag)
+        commit, new = ask(upload, repo, revision, limited=False)  # as long as the line needs
+        tag = _tagged(hub, repo, commit, new=new)
+    return Published(repo, url, commit, tag)
 
 
-def _upload(hub: HfApi, folder: Path, repo: str, revision: str) -> CommitInfo:
-    """Make the commit; a try after one whose answer was lost finds nothing to change."""
+def _tagged(hub: HfApi, repo: str, commit: str, *, new: bool) -> str:
+    """Give a commit the next free version and return it; empty when it needs none.
+
+    That is one with a version, or somebody else's that left the files of the last one as they were.
+    """
+    tag = ""
+    for _ in range(RACES):
+        refs = ask(lambda: hub.list_repo_refs(repo), repo)
+        versions = {_number(each.name): each for each in refs.tags if _number(each.name)}
+        if commit in {each.target_commit for each in versions.values()}:
+            return tag
+        last = max(versions, default=0)
+        if not (new or tag) and last and _same(hub, repo, versions[last].name, commit):
+            return ""
+        tag = f"v{last + 1}"  # if another process takes it meanwhile, the next turn sees that
+        create = functools.partial(hub.create_tag, repo, tag=tag, revision=commit, exist_ok=True)
+        ask(create, repo)
+    raise HubError(
+        f"Commit {commit[:12]} of '{repo}' is there, but the Hub does not keep a tag for it. "
+        "Publish again later: nothing is uploaded twice."
+    )
+
+
+def _same(hub: HfApi, repo: str, *revisions: str) -> bool:
+    """Return whether revisions hold the same `FILES`, by git's hashes."""
+    about = functools.partial(hub.model_info, repo, files_metadata=True, timeout=TIMEOUT_S)
+    held = []
+    for revision in revisions:
+        siblings = ask(functools.partial(about, revision=revision), repo, revision).siblings or ()
+        held.append({each.rfilename: each.blob_id for each in siblings if each.rfilename in FILES})
+    return all(each == held[0] for each in held)
+
+
+def _upload(hub: HfApi, folder: Path, repo: str, revision: str) -> tuple[str, bool]:
+    """Make the commit; return it and whether it is new.
+
+    A try after one whose answer was lost finds nothing to change.
+    """
     before = hub.model_info(repo, revision=revision, timeout=TIMEOUT_S)
     there = {each.rfilename for each in before.siblings or ()}
     try:
-        return hub.create_commit(
+        made = hub.create_commit(
             repo,
             _operations(folder, there),
             commit_message="Publish with gan-toolkit",
@@ -86,6 +121,7 @@ def _upload(hub: HfApi, folder: Path, repo: str, revision: str) -> CommitInfo:
         raise HubError(
             f"The Hub does not take the card of '{repo}': {told}. Is --licence one that it knows?"
         ) from error
+    return made.oid, made.oid != before.sha
 
 
 def _operations(folder: Path, there: set[str]) -> list[CommitOperationAdd | CommitOperationDelete]:

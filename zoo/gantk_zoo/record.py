@@ -34,7 +34,7 @@ class Record(Options):
     training: Training | None = Field(None, description="how it was trained")
     scores: tuple[Score, ...] = Field((), description="what it scored when it was packed")
     note: str = Field("", description="what its author wants to be known")
-    licence: str = Field("mit", description="licence of the weights, as the Hub names it")
+    licence: str = Field("", description="licence of the weights, as the Hub names it")
 
 
 def read(folder: Path) -> Record | None:
@@ -64,9 +64,14 @@ def beside(model: Generator) -> Record | None:
     return found if not signed or model.sha256 in signed else None
 
 
+def is_run(model: Generator) -> bool:
+    """Return whether a model's weights are those of a run."""
+    return model.path.name == bundle.RUN_WEIGHTS
+
+
 def training_of(model: Generator) -> Training | None:
     """Return how a run's model was trained; None when it is of no run, or no checkpoint tells."""
-    if model.path.name != bundle.RUN_WEIGHTS:
+    if not is_run(model):
         return None
     for facts in manifests(model.path.parent / CHECKPOINTS):
         if facts["nimg"] == model.description.nimg:

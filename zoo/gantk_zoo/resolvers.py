@@ -15,7 +15,9 @@ from gantk_zoo.names import hub_name
 class Hub(Resolver):
     """Models on the Hugging Face Hub."""
 
-    forms: ClassVar[str] = "owner/repo[@revision] on the Hugging Face Hub"
+    forms: ClassVar[str] = (
+        "owner/repo[@revision] on the Hugging Face Hub (hf://owner/… where a folder has that name)"
+    )
 
     def resolve(self, reference: str, *, offline: bool, progress: Progress) -> Path | None:
         """Return the cached snapshot of `owner/repo[@revision]` or `hf://…`, fetched if need be."""

@@ -67,10 +67,15 @@ def verify(
             "taken again. `gantk evaluate` takes scores of your own."
         )
     options = real_data(data, generator.description.recipe, catalogue)
-    found = {
-        score.name: score
-        for score in evaluate(generator, options, n=receipt.n, seed=receipt.seed, progress=progress)
-    }
+    taken = evaluate(
+        generator,
+        options,
+        n=receipt.n,
+        seed=receipt.seed,
+        plugins=catalogue.files,
+        progress=progress,
+    )
+    found = {score.name: score for score in taken}
     return Verdict(
         same_weights=all(score.receipt.model == generator.sha256 for score in known.scores),
         same_data=all(score.receipt.fingerprint == receipt.fingerprint for score in found.values()),

@@ -310,7 +310,7 @@ def _named(reference: str) -> HubName:
     from gan_toolkit.errors import UsageError
     from gantk_zoo.names import hub_name
 
-    found = hub_name(reference)
+    found = hub_name(reference, or_path=False)
     if found is None:
         raise UsageError(f"'{reference}' is not on the Hub. Write OWNER/NAME, or hf://OWNER/NAME.")
     return found
