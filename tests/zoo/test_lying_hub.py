@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import httpx2
 import pytest
 import torch
 from evidence import held
 from fake_hub import FakeHub, Fault, Json
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
 
 import gan_toolkit
 from gan_toolkit import bundle
@@ -238,10 +241,25 @@ def test_publishing_through_a_portal_is_one_message(
 
 
 @pytest.mark.parametrize(("command", "code"), [(("list",), 0), (("pull", "o/d"), 1)])
-def test_an_address_that_is_none_is_one_message(
-    gantk: Gantk, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], code: int
-) -> None:
-    monkeypatch.setattr(constants, "ENDPOINT", "http://localhost:abc")
-    done = gantk("zoo", *command)
+def test_an_address_that_is_none_is_one_message(command: tuple[str, ...], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gan_toolkit", "zoo", *command],
+        env={**os.environ, "HF_ENDPOINT": "http://localhost:abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == code
-    assert "Check HF_ENDPOINT" in done.stderr
+    assert "HF_ENDPOINT is no web address" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_next_page_that_has_no_address_is_one_message(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def astray(*_: object, **__: object) -> None:
+        raise httpx2.InvalidURL("Invalid port: 'abc'")
+
+    monkeypatch.setattr(HfApi, "model_info", astray)
+    with pytest.raises(HubError, match="Check HF_ENDPOINT"):
+        gan_toolkit.load("owner/digits")

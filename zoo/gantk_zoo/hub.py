@@ -64,9 +64,13 @@ class Listing(NamedTuple):
 
 
 def api() -> HfApi:
-    """Return a client that says who asks."""
-    from huggingface_hub import HfApi
-
+    """Return a client that says who asks. Raises `HubError` where `HF_ENDPOINT` is no address."""
+    try:
+        from huggingface_hub import HfApi
+    except ValueError as error:  # it reads the address when it is imported
+        raise HubError(
+            f"HF_ENDPOINT is no web address: {error}. Mend it, or unset it for the Hub itself."
+        ) from error
     return HfApi(library_name=LIBRARY, library_version=metadata.version("gan-toolkit"))
 
 
