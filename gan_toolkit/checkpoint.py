@@ -106,8 +106,8 @@ def newest(folder: Path, run: str, note: Callable[[str], None]) -> Checkpoint:
 def owner(folder: Path) -> str:
     """Return the run that the newest intact checkpoint belongs to. Raises `CheckpointError`."""
     for path in reversed(list(listed(folder))):
-        with suppress(CheckpointError):
-            return str(_manifest(path)["run"])
+        if (found := _owner(path)) is not None:
+            return found
     raise CheckpointError(f"No intact checkpoint in {folder}; nothing says whose it is.")
 
 
@@ -118,10 +118,17 @@ def manifests(folder: Path) -> Iterator[Manifest]:
             yield _manifest(path)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the `keep` newest checkpoints."""
-    for path in list(listed(folder))[:-keep]:
+def prune(folder: Path, keep: int, run: str) -> None:
+    """Remove all but the `keep` newest checkpoints of a run; another run's are left alone."""
+    for path in [path for path in listed(folder) if _owner(path) in {run, None}][:-keep]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _owner(path: Path) -> str | None:
+    """Return the run that a checkpoint says it belongs to, None when it is damaged."""
+    with suppress(CheckpointError, RunError):
+        return str(_manifest(path)["run"])
+    return None
 
 
 def listed(folder: Path) -> Iterator[Path]:

@@ -8,6 +8,7 @@
     ├── DataError                 exit 1   a data set is missing, torn or unusable
     ├── CheckpointError           exit 1   a checkpoint is torn, foreign or damaged
     ├── RunError                  exit 1   a run folder cannot be used as asked
+    ├── LostProcess               exit 1   another process of the same run ended
     ├── BundleError               exit 1   exported weights are unusable
     ├── Diverged                  exit 1   training met NaN or infinity
     └── Interrupted               exit 130 or 143   SIGINT or SIGTERM, after a checkpoint

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from gan_toolkit.observer import Observer
+from gan_toolkit.timing import Timing
 from gan_toolkit.training import Ready
 
 
@@ -42,7 +43,7 @@ def estimate(ready: Ready) -> Estimate:
     """Return what the run would cost, after making a few of its steps and throwing them away."""
     trainer = ready.trainer(Observer())
     trainer.settle_engine()
-    seconds = trainer.measure()
+    seconds = Timing(trainer).a_step()
     spec = trainer.state.spec
     return Estimate(
         parameters={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from torch.nn import BatchNorm1d, Module
 from torch.nn.modules.batchnorm import _BatchNorm  # torch gives the base of batch norms no name
@@ -10,8 +11,10 @@ from torch.nn.modules.batchnorm import _BatchNorm  # torch gives the base of bat
 from gan_toolkit import processes
 from gan_toolkit.data import LABEL, DataSpec
 from gan_toolkit.errors import did_you_mean
+from gan_toolkit.play import Role
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.streams import global_stream
+from gan_toolkit.terms import known_parts
 
 
 def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -24,6 +27,8 @@ def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
     reasons += _missing_fields(recipe, spec)
     reasons += _labels_without_reader(recipe, spec)
     reasons += _moves_without_term(recipe)
+    reasons += _unknown_parts(recipe)
+    reasons += _players_without_move(recipe)
     if recipe.augmentation is not None:
         reasons += [f"augmentation: {reason}" for reason in recipe.augmentation.refusals(spec)]
     reasons += _heads_without_term(recipe, spec)
@@ -83,6 +88,39 @@ def _moves_without_term(recipe: Recipe) -> list[str]:
         if name not in used
     ]
     return reasons
+
+
+def _unknown_parts(recipe: Recipe) -> Iterator[str]:
+    """Yield parts of terms that updates name and that are none, where no step is needed to tell."""
+    for move, update in recipe.plan.updates.items():
+        for name, term in recipe.terms.items():
+            if (known := known_parts(term, update.role)) is not None:
+                yield from filter(None, [update.unknown_part(move, name, known)])
+
+
+def _players_without_move(recipe: Recipe) -> Iterator[str]:
+    """Yield players that nobody moves, or that are told nothing of the other, and idle networks."""
+    updates = recipe.plan.updates
+    for role in get_args(Role):
+        moves = [update for update in updates.values() if update.role == role]
+        if not moves:
+            yield f"updates: none is the {role}'s, and a game takes two. Add one of that role."
+        elif not any(
+            role in term.roles and not (term.heads or term.per_sample) and update.takes(name)
+            for update in moves
+            for name, term in recipe.terms.items()
+        ):
+            yield (
+                f"updates: the {role} moves by no term that tells reals from fakes. Let one of its "
+                "updates take an adversarial loss (`gantk list loss`)."
+            )
+    trained = {name for update in updates.values() for name in update.networks}
+    for name in recipe.arch.exports:
+        if name not in trained:
+            yield (
+                f"updates: no update trains '{name}', which the run is for. Name it in the "
+                "`networks` of one."
+            )
 
 
 def _heads_without_term(recipe: Recipe, spec: DataSpec) -> list[str]:

@@ -25,7 +25,9 @@ from gan_toolkit.errors import LostProcess, RunError, UsageError
 JOINING = timedelta(minutes=5)
 """How long a process waits for the others to start …"""
 WAITING = timedelta(minutes=30)
-"""… and for one that is busy alone: the first one evaluates, draws and saves."""
+"""… for one that is busy alone, as the first one is that evaluates, draws and saves …"""
+PACKING = timedelta(days=1)
+"""… and for one that fetches and packs the data."""
 
 
 def join() -> None:
@@ -46,6 +48,7 @@ def join() -> None:
         )
         meet()
         _Group.all = dist.new_group(timeout=WAITING)
+        _Group.patient = dist.new_group(timeout=PACKING, backend="gloo")
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"Not all of the processes met ({_first_line(error)}). Check that each machine runs "
@@ -78,6 +81,7 @@ class _Group:
     """What this process knows of its group beside torch."""
 
     all: dist.ProcessGroup | None = None
+    patient: dist.ProcessGroup | None = None
     store: Any = None  # Any: torch types its stores nowhere that it exports
 
 
@@ -190,10 +194,17 @@ def number_of_first(number: float) -> float:
 def first_here() -> Iterator[None]:
     """Let one process on each machine do something alone before the others there do it."""
     if here():
-        meet()
+        _meet_patiently()
     yield
     if not here():
-        meet()
+        _meet_patiently()
+
+
+def _meet_patiently() -> None:
+    """Wait for all processes, however long one of them is at work on the data."""
+    if count() > 1:
+        with _others():
+            dist.barrier(group=_Group.patient)
 
 
 def refuse_difference(what: str, text: str) -> None:

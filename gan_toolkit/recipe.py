@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, model_validator
 from gan_toolkit.architecture import Architecture
 from gan_toolkit.augmentation import Augmentation
 from gan_toolkit.data import DataSet
+from gan_toolkit.errors import did_you_mean
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.options import HARMLESS, LOCAL, Field, Options, marked_keys, without
 from gan_toolkit.play import Role
@@ -59,6 +60,19 @@ class Update(Options):
             return None
         split = [asked.partition(".") for asked in self.terms]
         return frozenset(part for name, _, part in split if name == term)
+
+    def unknown_part(self, name: str, term: str, known: Collection[str]) -> str:
+        """Return what is wrong with the parts of a term that the update `name` takes, or nothing.
+
+        `known` are the parts that the term has for this player.
+        """
+        strange = sorted((self.parts(term) or frozenset()) - set(known))
+        if not strange:
+            return ""
+        return (
+            f"updates.{name}.terms: '{term}' has no part '{strange[0]}' for the "
+            f"{self.role}.{did_you_mean(strange[0], known)} It has: {', '.join(sorted(known))}."
+        )
 
 
 class Ema(Options):

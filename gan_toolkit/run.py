@@ -123,7 +123,7 @@ class Run:
             sync(metrics)
         folder = self.path / CHECKPOINTS
         path = checkpoint.save(folder, tensors, {**manifest, "run": self.id})
-        checkpoint.prune(folder, keep)
+        checkpoint.prune(folder, keep, str(self.id))
         return path
 
     def newest(self, note: Callable[[str], None]) -> Checkpoint:

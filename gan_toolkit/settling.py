@@ -17,10 +17,11 @@ from gan_toolkit.recipe import Compute, Plan, Precision, Recipe
 from gan_toolkit.system import bf16_in_hardware
 
 
-def settled(recipe: Recipe, observer: Observer) -> Recipe:
+def settled(recipe: Recipe, observer: Observer, *, resumes: bool = False) -> Recipe:
     """Return the recipe with length, device, precision and threads decided; make torch obey.
 
-    Raises `UsageError` for what is not there.
+    A run that `resumes` goes on without TensorFloat-32 where there is none, which is told. Raises
+    `UsageError` for what is not there.
     """
     plan = recipe.plan
     device = plan.compute.device
@@ -35,7 +36,7 @@ def settled(recipe: Recipe, observer: Observer) -> Recipe:
         )
     if device == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: torch sees no Apple GPU here. Use --device cpu.")
-    precision = _precision(plan.compute.precision, device, observer)
+    precision = _precision(plan.compute.precision, device, observer, resumes)
     compute = plan.compute
     if processes.count() > 1:
         compute = _shared_out(plan, device, observer)
@@ -63,15 +64,15 @@ def _keep_machine_code() -> None:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
-def _precision(asked: Precision, device: str, observer: Observer) -> Precision:
+def _precision(asked: Precision, device: str, observer: Observer, resumes: bool) -> Precision:
     """Return the precision decided, after telling torch of it."""
     on_gpu = device.startswith("cuda")
     has_tf32 = on_gpu and torch.cuda.get_device_capability(device) >= (8, 0)
     if asked == "tf32" and not has_tf32:
-        raise UsageError(
-            f"--precision tf32: {device} has no TensorFloat-32; NVIDIA's GPUs from Ampere on have. "
-            "Leave --precision out."
-        )
+        lacking = f"{device} has no TensorFloat-32; NVIDIA's GPUs from Ampere on have."
+        if not resumes:
+            raise UsageError(f"--precision tf32: {lacking} Set --precision fp32, or auto.")
+        observer.warn(f"The run was computed in TensorFloat-32: {lacking} It goes on in float32.")
     if asked == "bf16" and device == "cpu" and not bf16_in_hardware():
         observer.warn("This processor only emulates bf16: --precision fp32 will be faster.")
     if on_gpu:

@@ -83,6 +83,7 @@ class TrainState:
         stage = self.recipe.arch.stage_at(self.nimg)
         if stage == self.stage:
             return False
+        self.vitals.forget_features()
         kept = self.tensors()
         self._build(stage)
         self._load(kept, strict=False)

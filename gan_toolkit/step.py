@@ -19,11 +19,11 @@ from gan_toolkit import processes, shares
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.augmentation import Augmented
 from gan_toolkit.data import Batch
-from gan_toolkit.errors import UsageError, did_you_mean
+from gan_toolkit.errors import UsageError
 from gan_toolkit.play import Play
 from gan_toolkit.recipe import Update
 from gan_toolkit.state import TrainState
-from gan_toolkit.terms import Parts, Term, glimpse
+from gan_toolkit.terms import Term, glimpse
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
         shown = glimpse(play, term, taken)
         parts, memory = term.value(shown, draws, move.term_s.get(name, {}), memory)
         state.terms[name] = {key: tensor.detach() for key, tensor in memory.items()}
-        _check_parts(move, name, parts)
+        if problem := update.unknown_part(move.name, name, parts):
+            raise UsageError(problem)
         for key, value in parts.items():
             if taken is None or key in taken:
                 total = total + value * term.every
@@ -93,16 +94,6 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
         if play.has("fake"):
             state.vitals.look("fake", play.fakes, play.fake)
     return total
-
-
-def _check_parts(move: Move, name: str, parts: Parts) -> None:
-    for asked in move.update.terms or ():
-        term, dot, part = asked.partition(".")
-        if term == name and dot and part not in parts:
-            raise UsageError(
-                f"updates.{move.name}.terms: '{name}' has no part '{part}' for the "
-                f"{move.update.role}.{did_you_mean(part, parts)} It has: {', '.join(parts)}."
-            )
 
 
 def minibatches(state: TrainState) -> Iterator[range]:

@@ -136,11 +136,21 @@ def _read(loss: Loss, role: Role, taken: frozenset[str]) -> frozenset[Side]:
     """Return whose logits some parts of a loss depend on, as differentiating them tells."""
     with torch.enable_grad():
         logits = {side: torch.zeros(2, requires_grad=True) for side in SIDES}
-        given = _Given(logits["real"], logits["fake"])
-        parts = loss.discriminator(given) if role == "discriminator" else loss.generator(given)
+        parts = _parts(loss, role, _Given(logits["real"], logits["fake"]))
         total = sum((parts[name] for name in taken & parts.keys()), torch.zeros(()))
         if not total.requires_grad:
             return frozenset()
         gradients = torch.autograd.grad(total, list(logits.values()), allow_unused=True)
     pairs = zip(logits, gradients, strict=True)
     return frozenset(side for side, gradient in pairs if gradient is not None)
+
+
+def known_parts(term: Term, role: Role) -> frozenset[str] | None:
+    """Return the names of a term's parts for a player, None where only a step tells them."""
+    if not isinstance(term, Loss) or type(term).value is not Loss.value:
+        return None
+    return frozenset(_parts(term, role, _Given(torch.zeros(2), torch.zeros(2))))
+
+
+def _parts(loss: Loss, role: Role, given: Logits) -> Parts:
+    return loss.discriminator(given) if role == "discriminator" else loss.generator(given)

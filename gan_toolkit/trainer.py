@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import shlex
-import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -41,8 +40,6 @@ from gan_toolkit.trace import trace, write_trace
 from gan_toolkit.vitals import ALL_KNOWN, REFERENCE, Reference
 from gan_toolkit.watch import Watch
 
-LOOKS = 64
-"""Places of a planned run, evenly apart, at which its stage is asked for to time it."""
 STRIDES = ("gradient.", "change.")
 """How readings begin that show what a bad loss does, not where it began."""
 
@@ -78,15 +75,29 @@ class Trainer:
         self._seconds_before = 0.0
         self._clock = time.monotonic()
 
-    def start(self, path: Path) -> Run:
-        """Make the run folder, with the checkpoint of step 0 in it, and return it."""
+    def start(self, out: Path | None) -> Run:
+        """Make the run folder, with the checkpoint of step 0 in it, and return it.
+
+        Without `out` it is the first free one below `runs`, named after architecture and data.
+        """
         self.settle_engine()
         self._spread()
-        if processes.leads():
-            with disk(path, "Nothing was started; free some space and try again."):
-                Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
+        path = self._created(out) if processes.leads() else Path()
         self._saved_step = 0
         return seen(path)
+
+    def _created(self, out: Path | None) -> Path:
+        stem = f"{self.recipe.names['arch']}-{self.recipe.names['data']}"
+        while True:
+            path = out or Run.fresh_path(Path("runs"), stem)
+            try:
+                with disk(path, "Nothing was started; free some space and try again."):
+                    Run.create(path, self.recipe.toml(), self.state.tensors(), self._manifest())
+            except RunError:
+                if out is not None or not path.exists():
+                    raise
+            else:
+                return path  # else another run took that name just now
 
     def settle_engine(self) -> None:
         """Decide for good what executes the steps: what the recipe asks for, if that can."""
@@ -95,6 +106,7 @@ class Trainer:
         self.engine = engine_named(name, self.observer.warn)
         if not self.engine.ready(self.state, *moves):
             name = "eager"
+            self.engine = engine_named(name, self.observer.warn)
         self.recipe = self.recipe.executed_by(name)
 
     def resume(self, run: Run, found: Checkpoint) -> None:
@@ -115,13 +127,14 @@ class Trainer:
     def run(self, run: Run) -> None:
         """Train until the recipe's last step.
 
-        Raises `Interrupted` after a signal, `Diverged` on NaN or infinity, `RunError` when the disk
-        is full; in each case the newest checkpoint is good and the message says how to go on.
+        Raises `Interrupted` after a signal, `Diverged` on NaN or infinity, `LostProcess` when
+        another process is gone, `RunError` when the disk is full; in each case the newest
+        checkpoint is good and the message says how to go on.
         """
         plan, state, length = self.recipe.plan, self.state, self.recipe.plan.length
         again = self._command(run)
         with (
-            self._own_draws(),
+            own_draws(self.device),
             Signals(insists=processes.count() > 1) as signals,
             lost(again),
             closing(run),
@@ -137,7 +150,7 @@ class Trainer:
                 self._evaluate(run)
                 self._draw(run)
             while state.step < length:
-                grown = self._advance()
+                grown = self.advance()
                 ended = state.step == length
                 stopped_by = 0 if ended else signals.caught  # asked once: what is said was done
                 scores = self._evaluate(run, ended=ended)
@@ -164,35 +177,6 @@ class Trainer:
                 self._export(run)
         self.observer.ended(run.path, state.step)
 
-    def measure(self, steps: int = 3) -> float:
-        """Return seconds a step of the whole run; the state is spent afterwards.
-
-        Some real steps are timed at each stage of growth, and the medians weighted by how much of
-        the run a stage takes.
-        """
-        plan, arch = self.recipe.plan, self.recipe.arch
-        images = plan.length * plan.reals_per_step
-        places = [images * place // LOOKS for place in range(LOOKS)]
-        seconds: dict[int, float] = {}
-        with self._own_draws():
-            for nimg in places:
-                stage = arch.stage_at(nimg)
-                if stage not in seconds:
-                    self.state.nimg = nimg
-                    self.state.grow()
-                    seconds[stage] = self._median(steps)
-        return statistics.fmean(seconds[arch.stage_at(nimg)] for nimg in places)
-
-    def _median(self, steps: int) -> float:
-        """Return the median of seconds a step now."""
-        times = []
-        for _ in range(steps + 1):  # the first pays for allocation and is left out
-            begun = time.perf_counter()
-            self._advance()
-            self.state.readings.means()
-            times.append(time.perf_counter() - begun)
-        return statistics.median(times[1:])
-
     def _command(self, run: Run) -> str:
         more = [word for file in self._plugin_files for word in ("--plugin", file)]
         if processes.count() == processes.together_here() > 1:
@@ -208,11 +192,7 @@ class Trainer:
         classes = len(spec.classes) if LABEL in self.recipe.arch.conditions else 0
         return Reference.of(batch, whole=whole, classes=classes, seed=self.recipe.plan.seed)
 
-    def _own_draws(self) -> AbstractContextManager[None]:
-        """Give the caller torch's generators back as they were."""
-        return torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
-
-    def _advance(self) -> bool:
+    def advance(self) -> bool:
         """Make one step; return whether the networks grew after it."""
         self.engine.step(self.state, *self.feed.moves(self.state))
         grown = self.state.grow()
@@ -370,7 +350,7 @@ class Trainer:
         bad = ""
         while self.state.step < last and not bad:
             self.state.readings.clear()
-            self._advance()
+            self.advance()
             means = self.state.readings.means()
             losses_first = sorted(means, key=lambda name: name.startswith(STRIDES))
             bad = next((n for n in losses_first if not math.isfinite(means[n])), "")
@@ -385,6 +365,11 @@ class Trainer:
             f"(`--set updates.discriminator.optimiser.lr=…`, likewise the generator's), a larger "
             f"batch or --precision fp32."
         )
+
+
+def own_draws(device: torch.device) -> AbstractContextManager[None]:
+    """Give the caller torch's generators back as they were."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,16 @@ from gan_toolkit.settling import settled, with_plan
 from gan_toolkit.shared_run import held, newest
 from gan_toolkit.system import versions
 from gan_toolkit.tensors import TensorData
+from gan_toolkit.timing import Timing
 from gan_toolkit.tracking import tracked
 from gan_toolkit.trainer import Trainer, disk
 from gan_toolkit.watch import Watch
 
 MINUTES_KEPT_BACK = 0.08
 """Share of `--minutes` kept for start-up, sample grids and checkpoints."""
+
+LENGTHS_TRIED = 6
+"""How often the length of a run is corrected by what its steps cost at that length."""
 
 WORTH_TIMING = 100
 """Steps from which a run is worth timing some of them on one thread and on all."""
@@ -90,7 +95,24 @@ def train(
     )
 
 
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Turn an allocator's word for a full memory into a `RunError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "tried to allocate" not in str(error).lower():
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise RunError(
+            f"The memory is full: {reason} Start a run with a smaller batch (`--set batch=…`), one "
+            "that is split (`--set accumulate=…`), or narrower networks. `--dry-run` says how much "
+            "memory a run takes."
+        ) from error
+
+
 @blaming()
+@_memory()
 def train_request(
     request: Request,
     catalogue: Catalogue,
@@ -130,8 +152,7 @@ def _start(
 ) -> Run:
     ready = planned(request, catalogue, observer, minutes=minutes, out=out, init_from=init_from)
     trainer = ready.trainer(observer)
-    stem = f"{ready.recipe.names['arch']}-{ready.recipe.names['data']}"
-    run = trainer.start(Path(out) if out else Run.fresh_path(Path("runs"), stem))
+    run = trainer.start(Path(out) if out else None)
     with held(run):
         trainer.run(run)
     return run
@@ -152,6 +173,7 @@ def planned(
     ready = prepare(request, catalogue, observer)
     if minutes is not None:
         ready = ready.lasting(minutes, observer)
+        _agree(ready.recipe, ready.source, catalogue)  # on the minutes, too
     model = find_model(init_from, catalogue, progress=observer.progress) if init_from else None
     begin = initial_weights(ready.recipe, model)
     if begin is None:
@@ -200,7 +222,7 @@ class Ready:
         seconds = {}
         for threads in (1, compute.threads):
             torch.set_num_threads(threads)
-            measured = timed.trainer(Observer()).measure()
+            measured = Timing(timed.trainer(Observer())).a_step()
             seconds[threads] = processes.number_of_first(measured)
         best = compute.threads if seconds[compute.threads] < 0.9 * seconds[1] else 1
         torch.set_num_threads(best)
@@ -213,18 +235,30 @@ class Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
         left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
         trainer = self.trainer(Observer())
-        seconds = processes.number_of_first(trainer.measure(steps=8))
+        seconds = _a_step(trainer, 8, left)
         asked = self.recipe.plan.compute.engine
         engine = decided(asked, trainer.state, int(left / seconds), observer.note)
         ready = dataclasses.replace(self, recipe=self.recipe.executed_by(engine))
         if engine != "eager":
             begun = time.monotonic()
-            seconds = ready.trainer(Observer()).measure(steps=200)
+            seconds = _a_step(ready.trainer(Observer()), 200, left)
             left = max(left - (time.monotonic() - begun), seconds)  # the compiler's, mostly
         steps = max(1, int(left / seconds))
         observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
         recipe = with_plan(ready.recipe, steps=steps, planned_steps=steps)
         return dataclasses.replace(ready, recipe=recipe)
+
+
+def _a_step(trainer: Trainer, steps: int, left: float) -> float:
+    """Return seconds a step of a run that takes `left` seconds: a network that grows gets dearer.
+
+    Of several processes all return what the first one measured.
+    """
+    timing, length = Timing(trainer), trainer.recipe.plan.length
+    for _ in range(LENGTHS_TRIED):
+        seconds = processes.number_of_first(timing.a_step(steps, length=length))
+        length = max(1, int(left / seconds))
+    return seconds
 
 
 def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready:
@@ -288,7 +322,7 @@ def _resume(run: Run, request: Request, catalogue: Catalogue, observer: Observer
         )
     for change in harmless:
         observer.warn(f"Resuming with a change: {change}.")
-    recipe = settled(asked, observer)
+    recipe = settled(asked, observer, resumes=True)
     if recipe.plan.compute.engine == "auto":  # decided when the run began
         recipe = recipe.executed_by(stored["compute"].get("engine", "eager"))
     if recipe.plan.length < found.step:

@@ -146,6 +146,11 @@ class Vitals:
             else:
                 self._past[key] = tensor.cpu()
 
+    def forget_features(self) -> None:
+        """Forget what looks have kept of D's features: a D that grows has others."""
+        for name in [name for name in self._kept if name.endswith(".features")]:
+            del self._kept[name]
+
     def keep(self, name: str, rows: Tensor) -> None:
         """Keep rows that a look found, by side and kind."""
         self._kept[name].append(rows.detach())

@@ -13,7 +13,7 @@ import typer
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.cli.common import AsJson, PluginFiles, catalogue, names_of, print_json
-from gan_toolkit.errors import RecipeError
+from gan_toolkit.errors import GantkError, RecipeError
 
 if TYPE_CHECKING:
     from gan_toolkit.observer import Observer
@@ -195,14 +195,17 @@ def train(
         )
         if not leads():
             return
+        if as_json:
+            print_json({"run": str(run.path), "last": run.rows()[-1]})
+        else:
+            print(run.path)
         if time.monotonic() - begun >= WORTH_PLOTS:
-            plot_run(run, plugins=plugin or (), progress=display.progress)
+            try:
+                plot_run(run, plugins=plugin or (), progress=display.progress)
+            except (OSError, GantkError) as error:  # the run is done; nobody asked for pictures
+                display.warn(f"No plots: {error} `gantk plot {run.path}` draws them.")
     finally:
         display.close()
-    if as_json:
-        print_json({"run": str(run.path), "last": run.rows()[-1]})
-    else:
-        print(run.path)
 
 
 def _refuse_contradictions(

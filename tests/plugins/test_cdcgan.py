@@ -243,6 +243,12 @@ def test_the_head_and_its_loss_need_each_other() -> None:
         train(**CLASSIFIER, **{"arch.conditioning": "projection"})
 
 
+def test_the_classes_alone_tell_no_real_from_a_fake() -> None:
+    alone = {"terms": {"classifier": {"name": "auxiliary-classifier"}}}
+    with pytest.raises(RecipeError, match="discriminator moves by no term that tells reals from"):
+        train(**{"arch.conditioning": "classifier"}, **alone)
+
+
 def test_unlabelled_images_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"conditioned on 'label'.*Class sub-folders"):
         gan_toolkit.train(arch="cdcgan", data=labelled(1, 16, 16)[0], settings=SETTINGS)

@@ -96,6 +96,14 @@ BAD_SETTINGS = [
     ),
     (["--set", "ema=3"], "ema: must be a table, got 3."),
     (["--set", "ema.ramp=-1"], "ema.ramp: must be greater than or equal to 0, got -1."),
+    (
+        ["--set", 'updates.generator.networks=["discriminator"]'],
+        "updates: no update trains 'generator', which the run is for.",
+    ),
+    (
+        ["--set", 'updates={d={networks=["discriminator"], role="discriminator"}}'],
+        "updates: none is the generator's, and a game takes two.",
+    ),
     (["--set", "updates.generator.starts_at=4"], "starts_at = 4 lies beyond the last step, 4."),
     (
         ["--set", "updates.generator.terms=adversarial"],

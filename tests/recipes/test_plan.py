@@ -15,7 +15,7 @@ from gan_toolkit.observer import Observer
 from gan_toolkit.options import Schedule
 from gan_toolkit.recipe import Ema, Plan, Update, differences
 from gan_toolkit.resolve import Request, resolve
-from gan_toolkit.trainer import Trainer
+from gan_toolkit.timing import Timing
 from gan_toolkit.training import prepare
 
 D = Update(networks=("discriminator",), role="discriminator")
@@ -132,7 +132,7 @@ class TestThreads:
     ) -> None:
         before = torch.get_num_threads()
         monkeypatch.setattr(
-            Trainer, "measure", lambda self: 1.0 if torch.get_num_threads() == 1 else many_s
+            Timing, "a_step", lambda self: 1.0 if torch.get_num_threads() == 1 else many_s
         )
         torch.set_num_threads(4)
         try:
@@ -146,7 +146,7 @@ class TestThreads:
         self, toy: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = torch.get_num_threads()
-        monkeypatch.delattr(Trainer, "measure")
+        monkeypatch.delattr(Timing, "a_step")
         settings = {"compute.device": "cpu", "compute.threads": 2, "steps": 1000}
         try:
             ready = prepare(

@@ -8,6 +8,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gan_toolkit import settling
+
 Gantk = Callable[..., CompletedProcess[str]]
 
 
@@ -56,3 +58,21 @@ def test_changes_of_the_numbers_are_named_and_refused(resume: Gantk) -> None:
         "  - compute.precision: 'fp32' → 'bf16': this would no longer be the same run.\n"
         "Leave these as they were, or start a new run.\n"
     )
+
+
+def test_a_run_in_tensorfloat_32_goes_on_where_there_is_none(
+    gantk: Gantk, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ("train", "--recipe", "toy", "--plugin", toy, "--precision", "tf32")
+    refused = gantk(*told, "--device", "cpu")
+    assert refused.returncode == 2
+    assert "cpu has no TensorFloat-32" in refused.stderr
+    assert "--precision fp32" in refused.stderr
+    with monkeypatch.context() as elsewhere:  # on a GPU that has it
+        elsewhere.setattr(settling, "_precision", lambda *_: "tf32")
+        assert gantk(*told, "--out", "r").returncode == 0
+
+    answer = gantk("train", "--resume", "r", "--plugin", toy, "--steps", "6")
+    assert answer.returncode == 0
+    assert "The run was computed in TensorFloat-32: cpu has no TensorFloat-32" in answer.stderr
+    assert gantk("train", "--resume", "r", "--plugin", toy, "--steps", "8").returncode == 0

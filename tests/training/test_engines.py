@@ -160,6 +160,7 @@ class TestFallingBack:
         assert "Not compiled" in warnings[0]
         assert "draws for itself" in warnings[0]
         assert run.recipe()["compute"]["engine"] == "eager"
+        assert len(warnings) == 1
         eager = sketch("normed", out="eager", settings={"steps": 3, "compute.engine": "eager"})
         right, found = last_tensors(eager), last_tensors(run)
         assert all(torch.equal(found[name], tensor) for name, tensor in right.items())
@@ -174,6 +175,20 @@ class TestFallingBack:
         run, warnings = self.made(sketch, "plain", {}, stop_at)
         assert warnings == ["Not compiled, the eager engine goes on instead: no compiler here."]
         assert run.rows()[-1]["step"] == 3
+
+    def test_then_no_other_kind_of_step_is_compiled_either(
+        self, sketch: Sketch, stop_at: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried = []
+
+        def broken(graph: GraphModule, examples: list[Tensor]) -> Any:
+            tried.append(graph)
+            raise OSError("no compiler here")
+
+        monkeypatch.setattr("gan_toolkit.engines.backends.COMPILED", Backend("compiled", broken))
+        lazy = {"terms.p": {"name": "r1", "every": 2}}
+        _, warnings = self.made(sketch, "plain", lazy, stop_at)
+        assert len(tried) == len(warnings) == 1
 
     def test_a_compiler_that_errs_is_found_out(self) -> None:
         def loses_gradients(graph: GraphModule, examples: list[Tensor]) -> GraphModule:

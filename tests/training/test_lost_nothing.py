@@ -19,7 +19,7 @@ from torch import Tensor
 
 import gan_toolkit
 from gan_toolkit import checkpoint, files
-from gan_toolkit.checkpoint import MANIFEST, TENSORS, listed, newest, read, save
+from gan_toolkit.checkpoint import MANIFEST, TENSORS, listed, newest, prune, read, save
 from gan_toolkit.errors import CheckpointError, Diverged, Interrupted, RunError
 from gan_toolkit.run import Run
 
@@ -85,6 +85,51 @@ def test_another_runs_checkpoint_is_named_and_passed_over(saved: Path) -> None:
     assert newest(saved, "r", said.append).step == 3
     assert said == ["Checkpoint step-000000009 belongs to another run; using the one before it."]
     assert (saved / "step-000000009").is_dir()
+
+
+def test_another_runs_checkpoints_push_none_of_ours_out(saved: Path) -> None:
+    for step in (7, 8, 9):
+        save(saved, {"x": torch.zeros(1)}, {"step": step, "nimg": 0, "run": "other"})
+    prune(saved, 2, "r")
+    assert [path.name[-1] for path in listed(saved)] == ["2", "3", "7", "8", "9"]
+
+
+def test_a_run_without_a_name_takes_another_when_one_is_taken_meanwhile(
+    vectors: tuple[Tensor, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    free = Run.fresh_path
+
+    def raced(parent: Path, stem: str) -> Path:
+        path = free(parent, stem)
+        if path.name == stem:
+            path.mkdir(parents=True)
+            (path / "somebody").touch()
+        return path
+
+    monkeypatch.setattr(Run, "fresh_path", staticmethod(raced))
+    small = {"steps": 1, "batch": 12}
+    run = gan_toolkit.train(arch="mlp", data=vectors[0], settings=small)
+    assert run.path == Path("runs/mlp-tensor-2")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_a_full_memory_is_one_message(
+    sketch: Sketch, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("gan_toolkit.step.objective", full)
+    with pytest.raises(RunError, match=r"memory is full.*accumulate"):
+        sketch(settings={"steps": 1})
 
 
 def test_no_usable_checkpoint_is_an_error_that_says_how_to_start_again(saved: Path) -> None:

@@ -23,6 +23,7 @@ from gan_toolkit.sampling import draw_samples, seeded
 from gan_toolkit.step import step
 from gan_toolkit.streams import global_stream, stream
 from gan_toolkit.tensors import TensorData
+from gan_toolkit.timing import Timing
 from gan_toolkit.trainer import Trainer
 from gan_toolkit.training import prepare
 
@@ -237,8 +238,22 @@ class TestWhatIsAsked:
     """What cannot be meant is told, not ignored."""
 
     def test_a_part_that_no_term_has_is_told(self, vectors: tuple[Tensor, Tensor]) -> None:
-        one = trainer(vectors, settings={"updates.discriminator.terms": ["adversarial.reel"]})
-        with pytest.raises(UsageError, match=r"no part 'reel' for the discriminator.* 'real'"):
+        settings = {
+            "updates.discriminator.terms": ["adversarial.reel"],
+            "updates.discriminator.starts_at": 9,
+        }
+        with pytest.raises(RecipeError, match=r"no part 'reel' for the discriminator.* 'real'"):
+            trainer(vectors, settings=settings)
+
+    def test_a_part_that_only_a_step_can_tell_is_told_by_it(
+        self, vectors: tuple[Tensor, Tensor]
+    ) -> None:
+        settings = {
+            "terms.p": {"name": "r1"},
+            "updates.discriminator.terms": ["adversarial", "p.r2"],
+        }
+        one = trainer(vectors, settings=settings)
+        with pytest.raises(UsageError, match=r"'p' has no part 'r2' for the discriminator"):
             step(one.state, *one.feed.moves(one.state))
 
     def test_conditions_that_the_data_lacks_are_told(self, vectors: tuple[Tensor, Tensor]) -> None:
@@ -327,8 +342,26 @@ def test_a_growing_run_is_timed_at_every_stage_by_its_share(
     vectors: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = trainer(vectors, "growing", settings={"batch": 12, "steps": 20})  # grows after 96 of 240
-    monkeypatch.setattr(one, "_median", lambda steps: 1.0 + one.state.stage)
-    assert one.measure() == pytest.approx(0.4 * 1 + 0.6 * 2, abs=1 / 64)
+    measured = Timing(one)
+    monkeypatch.setattr(measured, "_typical", lambda steps: 1.0 + one.state.stage)
+    assert measured.a_step() == pytest.approx(0.4 * 1 + 0.6 * 2, abs=1 / 64)
+    assert measured.a_step(length=10) == pytest.approx(0.8 * 1 + 0.2 * 2, abs=1 / 64)
+
+
+def test_steps_with_lazy_terms_are_timed_by_their_share(
+    vectors: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = trainer(vectors, settings={"terms.p": {"name": "r1", "every": 4}})
+    clock = [0.0]
+
+    def advance() -> bool:
+        clock[0] += 5.0 if one.state.step % 4 == 0 else 1.0
+        one.state.step += 1
+        return False
+
+    monkeypatch.setattr(one, "advance", advance)
+    monkeypatch.setattr("gan_toolkit.timing.time.perf_counter", lambda: clock[0])
+    assert Timing(one).a_step(3) == pytest.approx(2.0)
 
 
 def narrow_passes(pictures: Tensor, penalty: str, monkeypatch: pytest.MonkeyPatch) -> list[bool]:

@@ -115,7 +115,7 @@ def trained(arch: str, settings: dict[str, Any]) -> Tensors:
     ready = prepare(request(arch, settings), Catalogue.discover([SKETCHES]), Quiet())
     trainer = ready.trainer(Quiet())
     for _ in range(STEPS):
-        trainer._advance()
+        trainer.advance()
     return trainer.state.tensors()
 
 
