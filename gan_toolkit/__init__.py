@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gan_toolkit.evaluation import evaluate
     from gan_toolkit.generator import Generator, load
     from gan_toolkit.observer import Observer
-    from gan_toolkit.options import Field, Options, Schedule, Scheduled
+    from gan_toolkit.options import Factor, Field, Options, Schedule, Scheduled
     from gan_toolkit.play import Play
     from gan_toolkit.recipe import Recipe
     from gan_toolkit.run import Run
@@ -38,7 +38,7 @@ _HOMES = {
     "evaluation": ("evaluate",),
     "generator": ("Generator", "load"),
     "observer": ("Observer",),
-    "options": ("Field", "Options", "Schedule", "Scheduled"),
+    "options": ("Factor", "Field", "Options", "Schedule", "Scheduled"),
     "play": ("Play",),
     "recipe": ("Recipe",),
     "run": ("Run",),
@@ -63,6 +63,7 @@ __all__ = [
     "EndlessSource",
     "Exam",
     "Extractor",
+    "Factor",
     "Field",
     "FieldSpec",
     "GantkError",

@@ -7,6 +7,7 @@ from typing import get_args
 
 from torch.nn import BatchNorm1d, Module
 from torch.nn.modules.batchnorm import _BatchNorm  # torch gives the base of batch norms no name
+from torch.nn.utils.parametrize import is_parametrized
 
 from gan_toolkit import processes
 from gan_toolkit.data import LABEL, DataSpec
@@ -14,7 +15,7 @@ from gan_toolkit.errors import did_you_mean
 from gan_toolkit.play import Role
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.streams import global_stream
-from gan_toolkit.terms import known_parts
+from gan_toolkit.terms import Loss, known_parts
 
 
 def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -33,6 +34,29 @@ def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
         reasons += [f"augmentation: {reason}" for reason in recipe.augmentation.refusals(spec)]
     reasons += _heads_without_term(recipe, spec)
     return reasons or [*_batch_norms(recipe, spec)]
+
+
+def doubts(recipe: Recipe, spec: DataSpec) -> list[str]:
+    """Return what can be trained but cannot be expected to end well, one sentence each."""
+    unbound = [name for name, term in recipe.terms.items() if term.needs_bound]
+    holding = [
+        term
+        for term in recipe.terms.values()
+        if "discriminator" in term.roles and not (isinstance(term, Loss) or term.heads)
+    ]
+    if not unbound or holding:
+        return []
+    with global_stream(0, "fit"):
+        networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
+    modules = (module for network in networks.values() for module in network.modules())
+    if any(map(is_parametrized, modules)):  # spectrally normalised
+        return []
+    return [
+        f"terms.{name}: nothing holds the discriminator's slope, so the "
+        f"'{recipe.names[f'terms.{name}']}' loss falls without end and says little. Add a penalty "
+        "(`--set terms.penalty.name=wgan-gp`), weight clipping, or an architecture's spectral norm."
+        for name in unbound
+    ]
 
 
 def _missing_fields(recipe: Recipe, spec: DataSpec) -> list[str]:

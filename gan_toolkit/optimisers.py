@@ -6,24 +6,15 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
-from pydantic import field_validator
 from torch.optim import Optimizer
 
-from gan_toolkit.options import Field, Options, Schedule, Scheduled
+from gan_toolkit.options import Factor, Field, Options
 
 Groups = Iterable[dict[str, Any]]  # Any: torch's own type for parameter groups
 
 
 class _Rate(Options):
-    lr: Scheduled = Field(2e-4, description="learning rate, a number or a schedule, never negative")
-
-    @field_validator("lr")
-    @classmethod
-    def _is_not_negative(cls, lr: Scheduled) -> Scheduled:
-        ends = (lr.start, lr.end) if isinstance(lr, Schedule) else (lr,)
-        if min(ends) < 0:
-            raise ValueError("a learning rate must not be negative")
-        return lr
+    lr: Factor = Field(2e-4, description="learning rate, a number or a schedule, never negative")
 
 
 class Adam(_Rate):

@@ -7,12 +7,21 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from gan_toolkit.problems import branches, is_model, sentences, sound
 
-__all__ = ["Field", "OptionInfo", "Options", "Schedule", "Scheduled", "options_of", "validate"]
+__all__ = [
+    "Factor",
+    "Field",
+    "OptionInfo",
+    "Options",
+    "Schedule",
+    "Scheduled",
+    "options_of",
+    "validate",
+]
 
 AnyOptions = TypeVar("AnyOptions", bound="Options")
 
@@ -73,6 +82,17 @@ class Schedule(Options):
 
 Scheduled = float | Schedule
 """A number, or a table `{start, end, shape, begin, finish}`."""
+
+
+def _not_negative(given: Scheduled) -> Scheduled:
+    ends = (given.start, given.end) if isinstance(given, Schedule) else (given,)
+    if min(ends) < 0:
+        raise ValueError("it must not be negative")
+    return given
+
+
+Factor = Annotated[Scheduled, AfterValidator(_not_negative)]
+"""A scheduled number that is never negative: a rate, what a penalty is multiplied by."""
 
 
 class OptionInfo(typing.NamedTuple):

@@ -213,11 +213,6 @@ def _unknown_terms(plan: Plan, terms: Mapping[str, Term | None]) -> list[str]:
         for asked in update.terms or ()
         if (term := terms.get(asked.partition(".")[0])) and update.role not in term.roles
     ]
-    problems += [
-        f"terms.{name}: no update uses it; add it to an update's `terms` or remove it."
-        for name in terms
-        if not any(update.takes(name) for update in plan.updates.values())
-    ]
     return problems
 
 

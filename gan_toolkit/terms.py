@@ -30,8 +30,10 @@ class Term(Options):
     for the other's. `needs` names what `Play` must prepare: `real_gradients`, `fake_gradients`.
     `second_order` says that the value is differentiated twice; it is then computed in float32
     throughout. `per_sample` says that it looks at the gradient of each sample alone, which batch
-    norm in D would falsify. `heads` names the heads of a verdict that it reads, `fields` the fields
-    of the data beside samples. What a recipe mixes is held against all of these before training.
+    norm in D would falsify. `needs_bound` says that D can lower the value without end unless a
+    penalty, a constraint or its own norm holds its slope. `heads` names the heads of a verdict that
+    it reads, `fields` the fields of the data beside samples. What a recipe mixes is held against
+    all of these before training.
 
     Each of several processes computes the value on rows of its own. A memory that is a single
     number then becomes the mean over the processes, any other that of the first one.
@@ -43,6 +45,7 @@ class Term(Options):
     needs: ClassVar[tuple[str, ...]] = ()
     second_order: ClassVar[bool] = False
     per_sample: ClassVar[bool] = False
+    needs_bound: ClassVar[bool] = False
     heads: ClassVar[tuple[str, ...]] = ()
     fields: ClassVar[tuple[str, ...]] = ()
 

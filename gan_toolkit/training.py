@@ -16,11 +16,11 @@ from gan_toolkit import processes
 from gan_toolkit.blame import blaming
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Manifest
-from gan_toolkit.data import EndlessSource, Source
+from gan_toolkit.data import DataSpec, EndlessSource, Source
 from gan_toolkit.doctor import misnamed
 from gan_toolkit.engines.choice import decided
 from gan_toolkit.errors import RecipeError, RunError, UsageError
-from gan_toolkit.fit import refusals
+from gan_toolkit.fit import doubts, refusals
 from gan_toolkit.initial import InitialWeights, initial_weights
 from gan_toolkit.observer import Observer, Quiet
 from gan_toolkit.recipe import Recipe, differences
@@ -267,6 +267,8 @@ def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready
     recipe = settled(asked, observer)
     source = _opened(recipe, observer)
     ready = _ready(recipe, source, catalogue)
+    for doubt in doubts(recipe, _spec(recipe, source)):
+        observer.warn(doubt)
     _agree(recipe, source, catalogue)
     return ready if asked.plan.compute.threads else ready.threaded(observer)
 
@@ -297,8 +299,13 @@ def _opened(recipe: Recipe, observer: Observer) -> Source | EndlessSource:
         return recipe.data.open(observer.progress)
 
 
+def _spec(recipe: Recipe, source: Source | EndlessSource) -> DataSpec:
+    """Return what the data are as the architecture sees them."""
+    return source.spec.ranged(*recipe.arch.sample_range)
+
+
 def _ready(recipe: Recipe, source: Source | EndlessSource, catalogue: Catalogue) -> Ready:
-    spec = source.spec.ranged(*recipe.arch.sample_range)
+    spec = _spec(recipe, source)
     if problems := refusals(recipe, spec) + misnamed(recipe.plan.stop_on):
         raise RecipeError(problems)
     plugin = catalogue.find("architecture", recipe.names["arch"])[1]

@@ -203,7 +203,9 @@ def train(
             try:
                 plot_run(run, plugins=plugin or (), progress=display.progress)
             except (OSError, GantkError) as error:  # the run is done; nobody asked for pictures
-                display.warn(f"No plots: {error} `gantk plot {run.path}` draws them.")
+                display.warn(
+                    f"No plots: {str(error).rstrip('.')}. `gantk plot {run.path}` draws them."
+                )
     finally:
         display.close()
 

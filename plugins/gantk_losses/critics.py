@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 from torch import Tensor
@@ -50,6 +50,8 @@ class Wasserstein(Loss):
     earth mover's distance, times D's Lipschitz constant, which a penalty, a constraint or the
     architecture has to bound.
     """
+
+    needs_bound: ClassVar[bool] = True
 
     def discriminator(self, logits: Logits) -> Parts:
         """Return -f(x) and f(G(z))."""

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import AfterValidator
 from torch import Tensor
 
-from gan_toolkit import Batch, DataSpec, Draw, Field, Play, Schedule, Scheduled, Term, Uniform
+from gan_toolkit import Batch, DataSpec, Draw, Factor, Field, Play, Term, Uniform
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.data import SAMPLE
 from gan_toolkit.play import Role
 from gan_toolkit.terms import Parts, State
-
-
-def _not_negative(factor: Scheduled) -> Scheduled:
-    ends = (factor.start, factor.end) if isinstance(factor, Schedule) else (factor,)
-    if min(ends) < 0:
-        raise ValueError("a penalty's factor must not be negative")
-    return factor
-
-
-Factor = Annotated[Scheduled, AfterValidator(_not_negative)]
-"""What a penalty is multiplied by: a number or a schedule, never negative."""
 
 
 class SlopePenalty(Term):

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gan_toolkit import Batch, Field, Play, Term
+from gan_toolkit import Batch, Factor, Field, Play, Term
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.play import Role
 from gan_toolkit.terms import Parts, State
-from gantk_penalties.slopes import Factor, SlopePenalty
+from gantk_penalties.slopes import SlopePenalty
 
 
 class R1(Term):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from gan_toolkit import Field, Scheduled, Term
+from gan_toolkit import Factor, Field, Term
 from gan_toolkit.architecture import Scalars
 from gan_toolkit.data import Batch
 from gan_toolkit.play import Play, Role
@@ -14,7 +14,7 @@ from gan_toolkit.terms import Parts, State
 class Drift(Term):
     """weight · E[D(x)²] over reals x: keeps the logits of a critic, which only differences bind."""
 
-    weight: Scheduled = Field(0.001, description="weight of the mean square of the real logits")
+    weight: Factor = Field(0.001, description="weight of the mean square of the real logits")
 
     roles: ClassVar[tuple[Role, ...]] = ("discriminator",)
 

@@ -12,6 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.cli import train as train_module
 
 Gantk = Callable[..., CompletedProcess[str]]
 
@@ -239,3 +240,18 @@ def test_one_preference_list_makes_one_line_on_stderr(
     assert trained.stderr.startswith(
         "Data: points, made up on the spot; absent was passed over: it is on the moon.\n"
     )
+
+
+def test_a_run_that_is_done_says_where_though_its_plots_fail(
+    gantk: Gantk, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(train_module, "WORTH_PLOTS", 0.0)
+    monkeypatch.setattr("gan_toolkit.plots.plot_run", full)
+    done = gantk("train", "--recipe", "toy", "--plugin", toy, "--out", "r")
+
+    assert (done.returncode, done.stdout) == (0, "r\n")
+    assert "No plots: [Errno 28] No space left on device." in done.stderr
+    assert "`gantk plot r` draws them" in done.stderr

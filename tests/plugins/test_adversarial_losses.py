@@ -17,7 +17,9 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from gan_toolkit import Loss
+from gan_toolkit import Catalogue, Loss, Observer
+from gan_toolkit.resolve import Request
+from gan_toolkit.training import prepare
 from gantk_losses.adversarial import Minimax, NonSaturating
 from gantk_losses.critics import Hinge, LeastSquares, Wasserstein
 from gantk_losses.relativistic import RelativisticAverage, RelativisticPairing
@@ -300,3 +302,23 @@ def test_the_wasserstein_loss_of_the_best_critic_is_the_earth_movers_distance() 
 def test_least_squares_targets_out_of_order_are_refused(targets: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match="must lie below b = "):
         LeastSquares.model_validate(targets)
+
+
+def warned(**settings: Any) -> list[str]:
+    """Return what is doubted of a recipe before it is trained."""
+    said: list[str] = []
+    observer = Observer()
+    observer.warn = said.append  # type: ignore[method-assign,assignment]  # for this one
+    base = {"steps": 1, "terms": {"adversarial": {"name": "wasserstein"}}}
+    request = Request(arch="dcgan", data="digits", settings={**base, **settings})
+    prepare(request, Catalogue.discover(), observer)
+    return said
+
+
+def test_a_critic_that_nothing_holds_is_doubted() -> None:
+    (said,) = warned()
+    assert "nothing holds the discriminator's slope" in said
+    assert "terms.penalty.name=wgan-gp" in said
+    assert warned(**{"arch.norm": "spectral"}) == []
+    assert warned(**{"terms.clip": {"name": "weight-clipping"}}) == []
+    assert warned(terms={"adversarial": {"name": "hinge"}}) == []

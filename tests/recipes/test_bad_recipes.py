@@ -63,7 +63,7 @@ BAD_RECIPES = [
     ),
     (
         HEAD + 'updates = {d = {networks = ["d"], role = "generator", terms = ["no.such"]}}',
-        "terms.adversarial: no update uses it; add it to an update's `terms` or remove it.",
+        "updates.d.terms: no term 'no.such'. The recipe has: adversarial.",
     ),
     (
         'arch = {name = "toy"}\ndata = {name = "points"}\nsteps = 5\nkimg = 3',

@@ -338,6 +338,17 @@ class TestRoles:
             trainer(vectors, settings=settings)
 
 
+def test_what_was_seen_of_a_smaller_ds_features_is_forgotten_when_it_grows(
+    vectors: tuple[Tensor, Tensor],
+) -> None:
+    one = trainer(vectors, "growing")
+    one.state.vitals.keep("fake.features", torch.zeros(3, 2))
+    one.state.vitals.keep("fake.logit", torch.zeros(3))
+    one.state.nimg = 96
+    assert one.state.grow()
+    assert [name for name, _ in one.state.vitals.kept()] == ["fake.logit"]
+
+
 def test_a_growing_run_is_timed_at_every_stage_by_its_share(
     vectors: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
