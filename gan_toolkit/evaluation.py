@@ -106,8 +106,11 @@ def real_data(
     if isinstance(asked, DataSet):
         return asked
     values: Values = {"data": (trained_on or {}).get("data", [])}
+    table = values["data"]
+    if not here and isinstance(table, dict) and table.get("name") in catalogue.path_openers():
+        values["data"] = {key: value for key, value in table.items() if key != "path"}
     if asked is None:
-        _refuse_unknown(values["data"], catalogue, here)
+        _refuse_unknown(values["data"], catalogue)
     problems: list[str] = []
     choose_data(values, asked, catalogue, note, problems)
     parts = Parts(catalogue, problems)
@@ -119,7 +122,7 @@ def real_data(
     return found
 
 
-def _refuse_unknown(trained_on: object, catalogue: Catalogue, here: bool) -> None:
+def _refuse_unknown(trained_on: object, catalogue: Catalogue) -> None:
     """Raise `UsageError` when a model does not tell which data can be opened again."""
     table = trained_on if isinstance(trained_on, dict) else {}
     name = table.get("name")
@@ -129,7 +132,7 @@ def _refuse_unknown(trained_on: object, catalogue: Catalogue, here: bool) -> Non
         reason = "The model does not say what it was trained on"
     elif name not in catalogue.names("data"):
         reason = f"It was trained on '{name}', which no installed plugin brings"
-    elif name in catalogue.path_openers() and not (here and "path" in table):
+    elif name in catalogue.path_openers() and "path" not in table:
         reason = "It was trained on files, and a model does not keep where they lay"
     else:
         return

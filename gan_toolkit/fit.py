@@ -15,7 +15,7 @@ from gan_toolkit.errors import did_you_mean
 from gan_toolkit.play import Role
 from gan_toolkit.recipe import Recipe
 from gan_toolkit.streams import global_stream
-from gan_toolkit.terms import Loss, known_parts
+from gan_toolkit.terms import Term, known_parts
 
 
 def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -38,25 +38,49 @@ def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
 
 def doubts(recipe: Recipe, spec: DataSpec) -> list[str]:
     """Return what can be trained but cannot be expected to end well, one sentence each."""
+    return [*_players_without_loss(recipe), *_critics_without_bound(recipe, spec)]
+
+
+def _players_without_loss(recipe: Recipe) -> Iterator[str]:
+    """Yield players that hear of penalties and of classes alone."""
+    for role in get_args(Role):
+        told = any(
+            update.role == role and role in term.roles and update.takes(name)
+            for update in recipe.plan.updates.values()
+            for name, term in recipe.terms.items()
+            if not (term.heads or _holds_slope(term))
+        )
+        if not told:
+            yield (
+                f"updates: nothing tells the {role} reals from fakes. Let one of its updates take "
+                "an adversarial loss (`gantk list loss`)."
+            )
+
+
+def _critics_without_bound(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
+    """Yield losses that fall without end, as nothing holds the slope of the critic."""
     unbound = [name for name, term in recipe.terms.items() if term.needs_bound]
-    holding = [
-        term
-        for term in recipe.terms.values()
-        if "discriminator" in term.roles and not (isinstance(term, Loss) or term.heads)
-    ]
-    if not unbound or holding:
-        return []
+    if not unbound or any(map(_holds_slope, recipe.terms.values())):
+        return
     with global_stream(0, "fit"):
         networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
-    modules = (module for network in networks.values() for module in network.modules())
+    updates = recipe.plan.updates.values()
+    critics = {n for update in updates if update.role == "discriminator" for n in update.networks}
+    modules = (module for name in critics & networks.keys() for module in networks[name].modules())
     if any(map(is_parametrized, modules)):  # spectrally normalised
-        return []
-    return [
-        f"terms.{name}: nothing holds the discriminator's slope, so the "
-        f"'{recipe.names[f'terms.{name}']}' loss falls without end and says little. Add a penalty "
-        "(`--set terms.penalty.name=wgan-gp`), weight clipping, or an architecture's spectral norm."
-        for name in unbound
-    ]
+        return
+    for name in unbound:
+        yield (
+            f"terms.{name}: nothing holds the discriminator's slope, so the "
+            f"'{recipe.names[f'terms.{name}']}' loss falls without end and says little. Add a "
+            "penalty (`--set terms.penalty.name=wgan-gp`), weight clipping, or an architecture's "
+            "spectral norm."
+        )
+
+
+def _holds_slope(term: Term) -> bool:
+    """Return whether a term is a penalty of slopes or a constraint of weights."""
+    return term.second_order or type(term).constrain is not Term.constrain
 
 
 def _missing_fields(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -118,33 +142,19 @@ def _unknown_parts(recipe: Recipe) -> Iterator[str]:
     """Yield parts of terms that updates name and that are none, where no step is needed to tell."""
     for move, update in recipe.plan.updates.items():
         for name, term in recipe.terms.items():
-            if (known := known_parts(term, update.role)) is not None:
-                yield from filter(None, [update.unknown_part(move, name, known)])
+            if update.role in term.roles and update.parts(name):
+                known = known_parts(term, update.role)
+                yield from filter(None, [known and update.unknown_part(move, name, known)])
 
 
-def _players_without_move(recipe: Recipe) -> Iterator[str]:
-    """Yield players that nobody moves, or that are told nothing of the other, and idle networks."""
-    updates = recipe.plan.updates
-    for role in get_args(Role):
-        moves = [update for update in updates.values() if update.role == role]
-        if not moves:
-            yield f"updates: none is the {role}'s, and a game takes two. Add one of that role."
-        elif not any(
-            role in term.roles and not (term.heads or term.per_sample) and update.takes(name)
-            for update in moves
-            for name, term in recipe.terms.items()
-        ):
-            yield (
-                f"updates: the {role} moves by no term that tells reals from fakes. Let one of its "
-                "updates take an adversarial loss (`gantk list loss`)."
-            )
-    trained = {name for update in updates.values() for name in update.networks}
-    for name in recipe.arch.exports:
-        if name not in trained:
-            yield (
-                f"updates: no update trains '{name}', which the run is for. Name it in the "
-                "`networks` of one."
-            )
+def _players_without_move(recipe: Recipe) -> list[str]:
+    """Return players that no update moves."""
+    moved = {update.role for update in recipe.plan.updates.values()}
+    return [
+        f"updates: none is the {role}'s, and a game takes two. Add one of that role."
+        for role in get_args(Role)
+        if role not in moved
+    ]
 
 
 def _heads_without_term(recipe: Recipe, spec: DataSpec) -> list[str]:

@@ -58,12 +58,13 @@ class LeakyReLU(nn.LeakyReLU):
     """Torch's leaky ReLU, cheaper to differentiate twice, as a penalty on slopes asks for.
 
     It is linear on either side of 0, so its second derivative is 0. Torch sends that zero back
-    through all layers before it; here nothing is sent. With `inplace` it writes over its input.
+    through all layers before it; here nothing is sent. It remembers its output, which so must not
+    be written over, and is differentiated backwards only.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's own name for it
         """Return the input where it is positive, `negative_slope` times it elsewhere."""
-        if self.negative_slope < 0:  # its derivative is no function of its value
+        if self.negative_slope < 0 or _traced():  # no function of its output; torch's own graph
             return super().forward(input)
         leaked: Tensor = _Leak.apply(  # type: ignore[no-untyped-call]  # torch's own
             input, self.negative_slope, self.inplace
@@ -88,3 +89,8 @@ class _Leak(Function):
         (y,) = ctx.saved_tensors
         found = torch.ops.aten.leaky_relu_backward(gradient, y.detach(), ctx.slope, True)
         return found, None, None
+
+
+def _traced() -> bool:
+    """Return whether `torch.jit.trace` writes down what is done, as it does for TensorBoard."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]  # torch's own

@@ -245,6 +245,11 @@ def _check_names(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
         for asked in update.networks
         if asked not in networks
     ]
+    trained = {name for update in recipe.plan.updates.values() for name in update.networks}
+    if not problems and trained.isdisjoint(recipe.arch.exports):
+        exports = " or ".join(f"'{name}'" for name in recipe.arch.exports)
+        told = f"updates: no update trains {exports}, which the run is for."
+        problems = [f"{told} Name it in the `networks` of one."]
     if problems:
         raise RecipeError(problems)
 

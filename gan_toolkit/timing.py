@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections import defaultdict
 
 from gan_toolkit.trainer import Trainer, own_draws
 
 LOOKS = 64
 """Places of a run, evenly apart, at which its stage is asked for to time it."""
-LAZIEST = 16
-"""Steps from one use of a lazy term to the next, at most, that are timed one by one."""
+LONGEST = 10_000
+"""Steps, at most, after which lazy terms are taken to be due as at the start again."""
 
 
 class Timing:
@@ -40,17 +41,27 @@ class Timing:
         return statistics.fmean(self._seconds[arch.stage_at(nimg)] for nimg in places)
 
     def _typical(self, steps: int) -> float:
-        """Return seconds a step now: the mean over steps with and without lazy terms of medians.
+        """Return seconds a step now: the mean over kinds of steps of medians.
 
+        Lazy terms make the kinds, which are tried in turn; updates that start later are made, too.
         The first step of each kind pays for allocation and for programs, and is left out.
         """
-        terms = self.trainer.recipe.terms.values()
-        period = min(math.lcm(*(term.every for term in terms)), LAZIEST)
-        rounds = -(-steps // period)
-        times: list[list[float]] = [[] for _ in range(period)]
-        for turn in range(period * (1 + rounds)):
-            begun = time.perf_counter()
-            self.trainer.advance()
-            self.trainer.state.readings.means()
-            times[turn % period].append(time.perf_counter() - begun)
-        return statistics.fmean(statistics.median(each[1:]) for each in times)
+        state, recipe = self.trainer.state, self.trainer.recipe
+        periods = [term.every for term in recipe.terms.values()]
+        whole = min(math.lcm(*periods), LONGEST)
+        begin = max(update.starts_at for update in recipe.plan.updates.values())
+        first = -(-begin // whole) * whole
+        kinds: defaultdict[tuple[bool, ...], list[int]] = defaultdict(list)
+        for step in range(first, first + whole):
+            kinds[tuple(step % period == 0 for period in periods)].append(step)
+        seconds = 0.0
+        for alike in kinds.values():
+            times = []
+            for _ in range(1 + -(-steps // len(kinds))):
+                state.step = alike[0]
+                begun = time.perf_counter()
+                self.trainer.advance()
+                state.readings.means()
+                times.append(time.perf_counter() - begun)
+            seconds += statistics.median(times[1:]) * len(alike) / whole
+        return seconds

@@ -39,9 +39,6 @@ from gan_toolkit.watch import Watch
 MINUTES_KEPT_BACK = 0.08
 """Share of `--minutes` kept for start-up, sample grids and checkpoints."""
 
-LENGTHS_TRIED = 6
-"""How often the length of a run is corrected by what its steps cost at that length."""
-
 WORTH_TIMING = 100
 """Steps from which a run is worth timing some of them on one thread and on all."""
 
@@ -96,23 +93,23 @@ def train(
 
 
 @contextmanager
-def _memory() -> Iterator[None]:
+def memory() -> Iterator[None]:
     """Turn an allocator's word for a full memory into a `RunError`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "tried to allocate" not in str(error).lower():
             raise
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         raise RunError(
-            f"The memory is full: {reason} Start a run with a smaller batch (`--set batch=…`), one "
-            "that is split (`--set accumulate=…`), or narrower networks. `--dry-run` says how much "
-            "memory a run takes."
+            f"The memory is full ({reason}). Start a run with a smaller batch (`--set batch=…`), "
+            "one that is split (`--set accumulate=…`), or narrower networks; `--dry-run` then says "
+            "how much memory it takes."
         ) from error
 
 
 @blaming()
-@_memory()
+@memory()
 def train_request(
     request: Request,
     catalogue: Catalogue,
@@ -171,9 +168,9 @@ def planned(
     if out is not None and processes.leads():
         Run.refuse_existing(Path(out))
     ready = prepare(request, catalogue, observer)
+    processes.refuse_difference("other --minutes", repr(minutes))
     if minutes is not None:
         ready = ready.lasting(minutes, observer)
-        _agree(ready.recipe, ready.source, catalogue)  # on the minutes, too
     model = find_model(init_from, catalogue, progress=observer.progress) if init_from else None
     begin = initial_weights(ready.recipe, model)
     if begin is None:
@@ -233,17 +230,16 @@ class Ready:
 
     def lasting(self, minutes: float, observer: Observer) -> Ready:
         """Return the same with as many steps as a few timed ones say fit into `minutes`."""
-        left = minutes * 60 * (1 - MINUTES_KEPT_BACK)
+        begun, left = time.monotonic(), minutes * 60 * (1 - MINUTES_KEPT_BACK)
         trainer = self.trainer(Observer())
         seconds = _a_step(trainer, 8, left)
         asked = self.recipe.plan.compute.engine
         engine = decided(asked, trainer.state, int(left / seconds), observer.note)
         ready = dataclasses.replace(self, recipe=self.recipe.executed_by(engine))
         if engine != "eager":
-            begun = time.monotonic()
             seconds = _a_step(ready.trainer(Observer()), 200, left)
-            left = max(left - (time.monotonic() - begun), seconds)  # the compiler's, mostly
-        steps = max(1, int(left / seconds))
+        spent = processes.number_of_first(time.monotonic() - begun)  # the compiler's, mostly
+        steps = max(1, int((left - spent) / seconds))
         observer.note(f"{minutes:g} minutes are {steps} steps at {seconds * 1000:.1f} ms each.")
         recipe = with_plan(ready.recipe, steps=steps, planned_steps=steps)
         return dataclasses.replace(ready, recipe=recipe)
@@ -254,11 +250,19 @@ def _a_step(trainer: Trainer, steps: int, left: float) -> float:
 
     Of several processes all return what the first one measured.
     """
-    timing, length = Timing(trainer), trainer.recipe.plan.length
-    for _ in range(LENGTHS_TRIED):
-        seconds = processes.number_of_first(timing.a_step(steps, length=length))
-        length = max(1, int(left / seconds))
-    return seconds
+    timing = Timing(trainer)
+
+    def seconds(length: int) -> float:
+        return processes.number_of_first(timing.a_step(steps, length=length))
+
+    least, most = 1, max(1, int(left / seconds(1)))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if middle * seconds(middle) <= left:
+            least = middle
+        else:
+            most = middle - 1
+    return seconds(least)
 
 
 def prepare(request: Request, catalogue: Catalogue, observer: Observer) -> Ready:

@@ -251,12 +251,13 @@ def _dry_run(
     from gan_toolkit.estimate import estimate
     from gan_toolkit.processes import leads
     from gan_toolkit.tracking import tracked
-    from gan_toolkit.training import planned
+    from gan_toolkit.training import memory, planned
 
     if leads():
         tracked(observer, track, known).close()
-    ready = planned(request, known, observer, minutes=minutes, out=out, init_from=init_from)
-    facts = estimate(ready)
+    with memory():
+        ready = planned(request, known, observer, minutes=minutes, out=out, init_from=init_from)
+        facts = estimate(ready)
     observer.close()
     if not leads():
         return

@@ -321,4 +321,5 @@ def test_a_critic_that_nothing_holds_is_doubted() -> None:
     assert "terms.penalty.name=wgan-gp" in said
     assert warned(**{"arch.norm": "spectral"}) == []
     assert warned(**{"terms.clip": {"name": "weight-clipping"}}) == []
+    assert len(warned(**{"terms.drift": {"name": "drift"}})) == 1
     assert warned(terms={"adversarial": {"name": "hinge"}}) == []

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 import gan_toolkit
-from gan_toolkit import DataSpec, FieldSpec
+from gan_toolkit import Catalogue, DataSpec, FieldSpec
 from gan_toolkit.errors import RecipeError
 from gan_toolkit.export import export_bundle
+from gan_toolkit.fit import doubts
+from gan_toolkit.resolve import Request, resolve
 from gantk_cdcgan.losses import AuxiliaryClassifier
 from gantk_cdcgan.networks import CDCGAN
 
@@ -244,9 +246,19 @@ def test_the_head_and_its_loss_need_each_other() -> None:
 
 
 def test_the_classes_alone_tell_no_real_from_a_fake() -> None:
-    alone = {"terms": {"classifier": {"name": "auxiliary-classifier"}}}
-    with pytest.raises(RecipeError, match="discriminator moves by no term that tells reals from"):
-        train(**{"arch.conditioning": "classifier"}, **alone)
+    def doubted(**terms: Any) -> list[str]:
+        settings = {"arch.conditioning": "classifier", "terms": terms}
+        request = Request(arch="cdcgan", data="digits", settings=settings)
+        recipe = resolve(request, Catalogue.discover())
+        return doubts(recipe, recipe.data.open().spec)
+
+    classes = {"name": "auxiliary-classifier"}
+    alone, penalised = doubted(c=classes), doubted(c=classes, p={"name": "weight-clipping"})
+    assert alone == penalised
+    assert [told.partition(" reals")[0] for told in alone] == [
+        f"updates: nothing tells the {player}" for player in ("discriminator", "generator")
+    ]
+    assert doubted(c=classes, a={"name": "hinge"}) == []
 
 
 def test_unlabelled_images_are_refused() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gan_toolkit import DataSpec, FieldSpec
+from gan_toolkit.layers import LeakyReLU
 from gantk_dcgan.networks import DCGAN, Discriminator, Generator
 
 
@@ -100,7 +101,7 @@ def test_batch_norm_is_everywhere_but_in_gs_output_and_ds_input() -> None:
     after_g = [type(G[i + 1]) for i, m in enumerate(G) if isinstance(m, makes_maps)]
     after_d = [type(D[i + 1]) for i, m in enumerate(D) if isinstance(m, nn.Conv2d)]
     assert after_g == [nn.BatchNorm2d] * 4 + [nn.Tanh]
-    assert after_d == [nn.LeakyReLU] + [nn.BatchNorm2d] * 3
+    assert after_d == [LeakyReLU] + [nn.BatchNorm2d] * 3
 
 
 @pytest.mark.parametrize("norm", ["layer", "spectral", "none"])

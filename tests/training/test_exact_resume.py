@@ -21,7 +21,7 @@ from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
 from gan_toolkit.run import Run
 from gan_toolkit.tensors import TensorData
-from gan_toolkit.trainer import Trainer
+from gan_toolkit.timing import Timing
 from gan_toolkit.training import prepare
 
 Sketch = Callable[..., Run]
@@ -289,15 +289,15 @@ def test_minutes_are_counted_and_estimates_made_with_the_engine_of_the_run(
 ) -> None:
     engines: list[str] = []
 
-    def measured(trainer: Trainer, steps: int = 3) -> float:
+    def typical(timing: Timing, steps: int) -> float:
         del steps
-        engines.append(type(trainer.engine).__name__)
+        engines.append(type(timing.trainer.engine).__name__)
         return 0.6
 
     def always(*_: object) -> tuple[str, str]:
         return "captured", "for a test"
 
-    monkeypatch.setattr(Trainer, "measure", measured)
+    monkeypatch.setattr(Timing, "_typical", typical)
     monkeypatch.setattr("gan_toolkit.engines.choice.chosen", always)
     request = Request(arch="plain", data=TensorData.of(vectors), settings={"steps": 3})
     ready = prepare(request, Catalogue.discover([SKETCHES]), Observer())

@@ -115,7 +115,7 @@ def test_a_label_for_an_unconditional_model_is_refused(model: Generator) -> None
 def test_vectors_are_sampled_and_no_images(sketch: Sketch) -> None:
     points = gan_toolkit.load(sketch().path, plugins=[SKETCHES])
     assert points.sample(5).shape == (5, 8)
-    with pytest.raises(UsageError, match="makes vectors"):
+    with pytest.raises(UsageError, match="no images that can be shown"):
         points.images(1)
 
 

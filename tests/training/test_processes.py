@@ -24,7 +24,7 @@ from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.observer import Quiet
 from gan_toolkit.run import TIMES, Run
 from gan_toolkit.state import LASTING
-from gan_toolkit.trainer import Trainer
+from gan_toolkit.timing import Timing
 from gan_toolkit.training import prepare
 
 HERE = Path(__file__).parent
@@ -204,15 +204,15 @@ def test_machines_with_other_commands_are_told_before_the_first_step(
 def test_what_one_process_times_all_do(monkeypatch: pytest.MonkeyPatch) -> None:
     timed: list[int] = []
 
-    def measured(trainer: Trainer) -> float:
-        del trainer
+    def measured(timing: Timing) -> float:
+        del timing
         timed.append(torch.get_num_threads())
         return 1.0
 
     settings = {"compute.threads": 1, "steps": 100}
     catalogue = Catalogue.discover([HERE / "sketches.py"])
     ready = prepare(TOGETHER["request"]("plain", settings), catalogue, Quiet())
-    monkeypatch.setattr(Trainer, "measure", measured)
+    monkeypatch.setattr(Timing, "a_step", measured)
     monkeypatch.setattr(processes, "highest", lambda *_: [4])
     ready.threaded(Quiet())
 
@@ -281,7 +281,7 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused(two: None) -> None:
 def test_local_batch_norm_of_a_single_row_is_refused(
     two: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "meet", lambda: None)
+    monkeypatch.setattr(processes, "_meet_patiently", lambda: None)
     arch, settings = ROUNDED["synchronised"]
     settings = {**settings, "batch": 2, "compute.batch_norm": "local"}
     catalogue = Catalogue.discover([HERE / "sketches.py"])

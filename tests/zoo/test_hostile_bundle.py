@@ -227,6 +227,8 @@ def test_a_path_that_a_model_names_is_not_read(run: Path, tmp_path: Path) -> Non
     weights = retold(run / bundle.RUN_WEIGHTS, tmp_path / "x.safetensors", change)
     with pytest.raises(UsageError, match="--data PATH"):
         gan_toolkit.evaluate(weights, n=4)
+    with pytest.raises(UsageError, match=r"data\.path: this is required"):
+        gan_toolkit.evaluate(weights, "folder", n=4)
     with pytest.raises(UsageError, match="--data PATH"):
         pack(weights, tmp_path / "out", Packing("owner/x", licence="mit"))
 
