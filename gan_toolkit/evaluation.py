@@ -40,7 +40,8 @@ def evaluate(
 ) -> list[Score]:
     """Return the scores of a model's `n` samples of `seed` against real data.
 
-    Of several `seeds`, from `seed` on, each score is the mean and says how they deviate.
+    Of several `seeds`, from `seed` on, each score that all of them have is the mean and says how
+    they deviate.
 
     `model` is what `load` takes, an open generator, or samples themselves.
     `data` left out is what the model was trained on; a tensor is taken as `train` takes it.
@@ -63,7 +64,11 @@ def evaluate(
     chosen = fitting(metrics, extractor, exam, note)
     others = (sat(exam, Judged.of(model, n, k), k) for k in range(seed + 1, seed + seeds))
     taken = [scored(chosen, each) for each in (exam, *others)]
-    return taken[0] if seeds == 1 else [_over_seeds(each) for each in zip(*taken, strict=True)]
+    if seeds == 1:
+        return taken[0]
+    by_name = [{score.name: score for score in each} for each in taken]  # one may be left out
+    common = [score.name for score in taken[0] if all(score.name in each for each in by_name)]
+    return [_over_seeds([each[name] for each in by_name]) for name in common]
 
 
 def scored(metrics: Iterable[Metric], exam: Exam) -> list[Score]:
@@ -81,6 +86,7 @@ def _over_seeds(scores: Sequence[Score]) -> Score:
             "parts": {
                 part: statistics.fmean(score.parts[part] for score in scores)
                 for part in first.parts
+                if all(part in score.parts for score in scores)
             },
             "receipt": first.receipt.model_copy(update={"seeds": len(scores)}),
         }

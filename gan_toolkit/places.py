@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gan_toolkit.errors import DataError
@@ -40,7 +40,9 @@ def data_folder() -> Path | None:
 
 def place_of(path: str) -> Path | None:
     """Return where `path` is: as it stands, else in the user's own data folder; None if nowhere."""
-    asked, own = Path(path).expanduser(), data_folder()
+    asked, own = Path(path), data_folder()
+    with suppress(RuntimeError):  # `~somebody` who is nobody here
+        asked = asked.expanduser()
     places = [asked] if own is None else [asked, own / asked]
     return next((place for place in places if place.exists()), None)
 

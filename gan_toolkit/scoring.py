@@ -162,6 +162,12 @@ class Eye:
         self._device = device
         self._network: nn.Module | None = None
 
+    @property
+    def arithmetic(self) -> tuple[str, bool]:
+        """Where it computes, and whether in TensorFloat-32."""
+        narrow = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+        return self._device.type, self._device.type == "cuda" and narrow
+
     def title(self, score: str) -> str:
         """Return the name of a score taken through it, `fd` say: its own, or `fd-NAME`."""
         return self.extractor.titles.get(score, f"{score}-{self.name}")
@@ -257,7 +263,7 @@ class Side:
         if not self.identity:
             return compute(self.seen(eye))
         key = score_cache.key(
-            name, self.identity, self.n, self.size, eye.name, eye.extractor.sha256
+            name, self.identity, self.n, self.size, eye.name, eye.extractor.sha256, eye.arithmetic
         )
         return score_cache.remembered(key, lambda: compute(self.seen(eye)))
 

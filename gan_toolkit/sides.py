@@ -32,6 +32,9 @@ from gan_toolkit.tensors import TensorData
 ENDLESS_ROWS = 50_000
 """Real samples drawn from data that has no end."""
 
+LEAST = 2
+"""Real samples, at least, that others are held against."""
+
 Opened = Source | EndlessSource
 Rows = Tensor | tuple[Tensor, Tensor]
 """Samples, or (samples, labels)."""
@@ -117,6 +120,11 @@ def examined(
 
     real = side("real samples", source)
     floor, told = _floor(source, _held_out(options, source, progress), real, side, n, seed)
+    if min(each.n for each in floor) < LEAST:
+        raise UsageError(
+            f"'{source.spec.name}' has {real.n} real samples here, too few to compare with: of two "
+            f"halves each needs {LEAST}. Name more data with --data."
+        )
     receipt = Receipt(
         n=n,
         seed=seed,

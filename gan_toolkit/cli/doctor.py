@@ -57,12 +57,12 @@ def _installation(known: Catalogue, as_json: bool) -> bool:
 
 def _run(path: Path, known: Catalogue, as_json: bool) -> bool:
     """Tell what is the matter with a run; return whether nothing is broken now."""
-    from gan_toolkit.doctor import Doctor, examine
+    from gan_toolkit.doctor import consulted, examine
     from gan_toolkit.run import find_run
 
     run = find_run(path)
     rows, recipe = run.rows(), run.recipe()
-    doctor = Doctor(recipe, rows)
+    doctor = consulted(run)
     findings = examine(run, known, doctor)
     if as_json:
         print_json({"run": str(path), "findings": [finding.plain() for finding in findings]})

@@ -10,7 +10,7 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import DataSet, DataSpec
 from gan_toolkit.doctor.doctor import Doctor
 from gan_toolkit.doctor.finding import Finding
-from gan_toolkit.errors import GantkError
+from gan_toolkit.errors import GantkError, RunError
 from gan_toolkit.fit import refusals
 from gan_toolkit.recipe import Values
 from gan_toolkit.resolve import build, put
@@ -21,8 +21,18 @@ REMEDIES = ("augmentation", "penalty", "loss")
 
 
 def consulted(run: Run) -> Doctor:
-    """Return a doctor who has read all of a run's metrics."""
-    return Doctor(run.recipe(), run.rows())
+    """Return a doctor who has read all of a run's metrics.
+
+    Raises `RunError` when recipe or metrics are not as a run writes them.
+    """
+    try:
+        return Doctor(run.recipe(), run.rows())
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunError(
+            f"'{run.recipe_path}' or the metrics beside it are not as a run writes them "
+            f"({type(error).__name__}: {error}). The newest checkpoint's state.json holds the "
+            "recipe too."
+        ) from error
 
 
 def examine(run: Run, catalogue: Catalogue, doctor: Doctor | None = None) -> list[Finding]:

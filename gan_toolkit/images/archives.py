@@ -55,12 +55,12 @@ def opened_archive(place: Path, progress: Progress) -> Iterator[Files]:
 def _opened(place: Path, progress: Progress) -> Iterator[Files]:
     with readable(place), place.open("rb") as file:
         head = file.read(8)
-    if zipfile.is_zipfile(place):
+    if head.startswith(b"PK"):  # a tar may end in a zip, which is not what it is
+        if not zipfile.is_zipfile(place):
+            raise _damaged(place, "its list of contents is missing")
         with _zip(place) as files:
             yield files
         return
-    if head.startswith(b"PK"):
-        raise _damaged(place, "its list of contents is missing")
     opener = next((opener for magic, opener in OPENERS.items() if head.startswith(magic)), None)
     if opener is None:
         with place.open("rb") as file, _tar(place, file) as files:
@@ -136,6 +136,8 @@ def _tar_members(place: Path, archive: tarfile.TarFile) -> dict[str, tuple[int, 
             continue
         if not member.isreg() or member.issparse():
             raise _unsafe(place, name, "is a link, a device or a sparse file")
+        if member.size < 0:
+            raise _unsafe(place, name, "has a size below 0")
         if member.size > LARGEST:
             raise _unsafe(place, name, f"is larger than {LARGEST >> 20} MiB")
         members[name] = (member.offset_data, member.size)
@@ -151,7 +153,8 @@ def _zip(place: Path) -> Iterator[Files]:
 
         def read(name: str) -> bytes:
             try:
-                return archive.read(members[name])
+                with archive.open(members[name]) as member:
+                    return member.read(members[name].file_size)  # never more than was declared
             except Exception as error:  # damage makes zipfile raise nearly anything
                 raise Unreadable(f"it is damaged within the archive ({error})") from error
 
@@ -174,6 +177,8 @@ def _zip_members(place: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Zip
                 f"'{place}' is encrypted ('{name}'). Unpack it with its password and give the "
                 "folder."
             )
+        if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise _unsafe(place, name, "is packed in another way than zip's usual two")
         if member.file_size > LARGEST:
             raise _unsafe(place, name, f"is larger than {LARGEST >> 20} MiB")
         members[name] = member

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from gan_toolkit.architecture import Architecture
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import Checkpoint
 from gan_toolkit.data import LABEL, SAMPLE, DataSpec
+from gan_toolkit.errors import CheckpointError
 from gan_toolkit.feed import architecture_scalars
 from gan_toolkit.figures import spread
 from gan_toolkit.pictures import is_picture, to_images
@@ -43,11 +45,13 @@ def draw_estimates(run: Run, path: Path, catalogue: Catalogue) -> bool:
     The estimate is 1 / (1 + e^-logit): a probability for the cross-entropy losses, and elsewhere
     D's score on the same scale.
     """
+    found = _newest(run)
+    if found is None or not (run.path / bundle.RUN_WEIGHTS).is_file():
+        return False
     about = bundle.describe(bundle.locate(run.path))
     field = about.data.sample
     if not is_picture(field):
         return False
-    found = checkpoint.read(list(checkpoint.listed(run.path / CHECKPOINTS))[-1])
     arch = bundle.architecture_of(about, catalogue, run.path)
     if set(arch.conditions) - {LABEL}:
         return False
@@ -62,6 +66,14 @@ def draw_estimates(run: Run, path: Path, catalogue: Catalogue) -> bool:
     sheet.suptitle(f"{run.path.name}, step {found.step:,}: D's estimate of each", fontsize=9)
     save(sheet, path)
     return True
+
+
+def _newest(run: Run) -> Checkpoint | None:
+    """Return the newest checkpoint that is intact, without moving any; None when there is none."""
+    for path in reversed(list(checkpoint.listed(run.path / CHECKPOINTS))):
+        with suppress(CheckpointError):
+            return checkpoint.read(path)
+    return None
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ DRAWING = "Drawing the report"
 STAGES = 4
 PAIR_SIDE = 128
 """Pixels that a small sample of a pair is enlarged to at most."""
+OTHER_DATA = "What lies where the data lay is not what the run was trained on: it is not shown."
 NO_PAIRS = (
     "There is nothing to look for: only pictures from data of a fixed number have a nearest "
     "neighbour, not points, and not data that are drawn without end."
@@ -88,6 +89,8 @@ def _near(facts: Facts, catalogue: Catalogue, progress: Progress) -> Near:
     try:
         generator = Generator(bundle.locate(facts.run.path), catalogue)
         data = real_data(None, facts.run.recipe(), catalogue, here=True)
+        if data.open(progress).spec.fingerprint != facts.fingerprint:
+            return Near([], OTHER_DATA)
         found = pairs(generator, data, progress)
     except (GantkError, OSError) as error:
         return Near([], facts.hiding(str(error)))

@@ -42,6 +42,15 @@ class Folder(DataSet):
         "stop", description="what to do about damaged images; all are named either way"
     )
 
+    @field_validator("path")
+    @classmethod
+    def _can_be_written_down(cls, path: str) -> str:
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("its name is no UTF-8; rename it, or name a link to it") from error
+        return path
+
     @field_validator("resolution", mode="before")  # before: one message, not one for each type
     @classmethod
     def _is_a_size(cls, value: object) -> object:

@@ -36,7 +36,7 @@ def located(path: str) -> Path:
     """Return where `path` is: as it stands, else in the user's data folder. Raises `DataError`."""
     if (place := place_of(path)) is not None:
         return place
-    asked = Path(path).expanduser()
+    asked = Path(path)
     near = [entry.name for entry in asked.parent.iterdir()] if asked.parent.is_dir() else []
     also = "GANTK_DATA is not set" if data_folder() is None else "nor below GANTK_DATA"
     raise DataError(
@@ -46,14 +46,20 @@ def located(path: str) -> Path:
 
 
 def stamp(place: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes and times: the same as long as nobody touched `place`."""
+    """Return names, sizes and times: the same as long as nobody touched `place`.
+
+    Times are of the last change, that of who may read a file included.
+    """
+
+    def told(name: str, status: os.stat_result) -> tuple[str, int, int]:
+        return name, status.st_size, max(status.st_mtime_ns, status.st_ctime_ns)
+
+    whole = str(place.resolve())
     with readable(place):
         if place.is_dir():
-            found = _scan(place)
-            entries = [(name, s.st_size, s.st_mtime_ns) for name, (_, s) in found.items()]
-            return [(str(place.resolve()), 0, 0), *sorted(entries)]
-        status = place.stat()
-        return [(str(place.resolve()), status.st_size, status.st_mtime_ns)]
+            entries = [told(name, status) for name, (_, status) in _scan(place).items()]
+            return [(whole, 0, 0), *sorted(entries)]
+        return [told(whole, place.stat())]
 
 
 def digest(place: Path, progress: Progress) -> str:

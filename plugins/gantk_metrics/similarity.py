@@ -27,7 +27,9 @@ CHUNK = 250
 
 
 class Similarity(Metric):
-    """Mean structural similarity of pairs of samples, of one class for a conditional model.
+    """Mean structural similarity of pairs of samples.
+
+    Those of a conditional model are of one class each, where the data have classes too.
 
     1 when all samples are alike; well above that of real pairs, the model has collapsed. Well
     below it, samples may be noise: read it beside a score of fidelity. As many scales are taken as
@@ -44,13 +46,14 @@ class Similarity(Metric):
 
     def scores(self, exam: Exam) -> list[Score]:
         """Return the similarity of the model's pairs; its floor is that of real pairs."""
-        value, error = similarity(exam.fake, exam.seed, by_class=exam.asked)
+        by_class = exam.asked and LABEL in exam.spec.fields  # else real pairs are of any two
+        value, error = similarity(exam.fake, exam.seed, by_class=by_class)
         return [
             Score(
                 name="ms-ssim",
                 value=value,
                 better="lower",
-                floor=similarity(exam.floor[0], exam.seed, by_class=exam.asked)[0],
+                floor=similarity(exam.floor[0], exam.seed, by_class=by_class)[0],
                 error=error,
                 receipt=exam.signed(notes=[f"ms-ssim: {PAIRS} pairs"]).model_copy(
                     update={"floor": exam.floor_name}

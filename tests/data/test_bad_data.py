@@ -303,6 +303,35 @@ def tar_with_a_broken_header(tmp_path: Path) -> Path:
     return tmp_path / "a.tar"
 
 
+def tar_with_a_size_below_0(tmp_path: Path) -> Path:
+    whole = bytearray(whole_tar(tmp_path))
+    info = tarfile.TarInfo("back.png")
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[124:136] = (2**96 - 512).to_bytes(12, "big")  # in base 256: one header back, for ever
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(whole[:1024] + header + whole[1024:])
+    return tmp_path / "a.tar"
+
+
+def tar_that_ends_in_a_zip(tmp_path: Path) -> Path:
+    inner = a_zip(tmp_path, {"x.png": GOOD}).read_bytes()
+    return tar_of(tmp_path / "a.tar", (member("labels.zip"), inner))
+
+
+def zip_that_unpacks_to_more_than_it_says(tmp_path: Path) -> Path:
+    path = a_zip(tmp_path, {"a.png": bytes(300_000)})
+    told, meant = (size.to_bytes(4, "little") for size in (300_000, 1000))
+    path.write_bytes(path.read_bytes().replace(told, meant))
+    return path
+
+
+def zip_packed_in_an_unusual_way(tmp_path: Path) -> Path:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.png", GOOD)
+    return tmp_path / "a.zip"
+
+
 def cut_tar_gz(tmp_path: Path) -> Path:
     (tmp_path / "a.tar.gz").write_bytes(gzip.compress(whole_tar(tmp_path))[:-100])
     return tmp_path / "a.tar.gz"
@@ -354,6 +383,10 @@ BAD_PLACES: list[tuple[Callable[[Path], Path], str, str]] = [
     (truncated_zip, "is damaged or cut short (its list of contents is missing)", "Fetch or build"),
     (empty_zip, "is empty.", "Put images in it, or give another path."),
     (zip_with_a_broken_member, "1 of 2 images in", "leave them out with `--set data.on_bad=skip`."),
+    (tar_with_a_size_below_0, "'back.png' has a size below 0.", BY_HAND),
+    (tar_that_ends_in_a_zip, "holds no images, only other files (1 .zip)", "convert them"),
+    (zip_that_unpacks_to_more_than_it_says, "1 of 1 images in", "leave them out"),
+    (zip_packed_in_an_unusual_way, "is packed in another way", BY_HAND),
     (encrypted_zip, "is encrypted ('a.png').", "Unpack it with its password and give the folder."),
     (zip_that_climbs, "'../../b.png' points out of the archive.", BY_HAND),
     (zip_that_climbs_backwards, "'..\\b.png' points out of the archive.", BY_HAND),

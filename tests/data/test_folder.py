@@ -129,6 +129,13 @@ def test_a_relative_path_is_also_looked_up_in_the_data_folder(
     assert Folder(path="images.zip").open().spec.length == 12
 
 
+def test_a_path_that_no_recipe_can_hold_and_a_home_of_nobody_are_told() -> None:
+    with pytest.raises(ValidationError, match="is no UTF-8"):
+        Folder(path=os.fsdecode(b"caf\xe9"))
+    with pytest.raises(DataError, match="No folder or archive '~nosuchuser/x'"):
+        Folder(path="~nosuchuser/x").open()
+
+
 def test_one_word_is_the_name_of_a_folder_there_if_it_is_no_data_sets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

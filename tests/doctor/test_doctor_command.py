@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -93,3 +94,25 @@ def test_a_broken_plugin_is_named_with_what_to_do() -> None:
     (wrong,) = (fact for fact in look_around(Catalogue([broken])) if not fact.fine)
     assert wrong.value == "it raises"
     assert wrong.advice == "Update gantk-bad, or `gantk plugins disable bad`."
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: (run / "recipe.toml").write_text("steps = 3\n", encoding="utf-8"),
+        lambda run: (run / "recipe.toml").write_text(
+            "log_every = 0\nsteps = 3\n[updates.d]\n", encoding="utf-8"
+        ),
+        lambda run: (run / "metrics.jsonl").write_text(
+            '{"step": 1, "best.value": "x"}\n', encoding="utf-8"
+        ),
+    ],
+)
+def test_a_run_that_is_not_as_a_run_is_written_is_told(
+    frozen: Run, tmp_path: Path, gantk: Gantk, damage: Callable[[Path], object]
+) -> None:
+    run = shutil.copytree(frozen.path, tmp_path / "theirs")
+    damage(run)
+    done = gantk("doctor", run)
+    assert done.returncode == 1
+    assert "are not as a run writes them" in done.stderr

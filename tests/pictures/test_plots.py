@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,14 @@ def test_thinning_keeps_the_first_and_the_last(count: int, most: int) -> None:
     assert len(kept) == min(count, most)
     assert (kept[0], kept[-1]) == (0, count - 1)
     assert kept == sorted(set(kept))
+
+
+def test_without_an_intact_checkpoint_the_other_pictures_are_drawn(
+    images: Run, tmp_path: Path
+) -> None:
+    run = Run(shutil.copytree(images.path, tmp_path / "run"))
+    newest = list(checkpoint.listed(run.path / "checkpoints"))[-1]
+    (newest / checkpoint.TENSORS).write_bytes(b"torn")
+    assert names(plot_run(run)) == ["losses.png", "samples.gif", "estimates.png"]
+    shutil.rmtree(run.path / "checkpoints")
+    assert names(plot_run(run)) == ["losses.png", "samples.gif"]

@@ -15,6 +15,7 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 from making import Copy, noise, score, scored
 from PIL import Image
@@ -325,6 +326,18 @@ def test_each_pair_is_a_sample_and_the_real_one_of_least_squared_distance(
         near = shown[2 * place + 1][::size, ::size].astype(int)
         distances = ((real - fake) ** 2).sum((1, 2))
         assert ((near - fake) ** 2).sum() <= distances.min() * 1.02 + 300  # fakes were rounded
+
+
+def test_what_lies_where_a_stranger_s_run_says_is_not_shown(
+    images: Run, copy: Copy, tmp_path: Path
+) -> None:
+    run = copy(images)
+    (tmp_path / "mine").mkdir()
+    Image.new("L", (16, 16)).save(tmp_path / "mine" / "private.png")
+    values = run.recipe() | {"data": {"name": "folder", "path": str(tmp_path / "mine")}}
+    run.rewrite_recipe(tomli_w.dumps(values))
+
+    assert "is not what the run was trained on" in page_of(run, tmp_path).inside("neighbours")
 
 
 def test_points_have_no_neighbours_and_the_page_says_why(points: Run, tmp_path: Path) -> None:

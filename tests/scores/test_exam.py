@@ -127,6 +127,26 @@ def test_else_the_floor_is_two_halves_that_share_no_row() -> None:
     assert "two halves of the 31 real samples" in found.floor_name
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_real_samples_that_are_too_few_to_compare_with_are_told(count: int) -> None:
+    with pytest.raises(UsageError, match=f"has {count} real samples here, too few"):
+        exam(images(40, "fake"), images(count, "real"))
+
+
+def test_a_score_that_one_seed_has_not_is_left_out() -> None:
+    class Sometimes(Metric):
+        def scores(self, exam: Exam) -> list[Score]:
+            names = ["a", "b"] if exam.seed == 0 else ["a"]
+            return [
+                Score(name=n, value=float(exam.seed), better="none", receipt=exam.signed())
+                for n in names
+            ]
+
+    model = gan_toolkit.load("mnist-dcgan")
+    found = evaluate(model, images(30, "real", 28), metrics=[Sometimes()], n=4, seeds=3)
+    assert [(score.name, score.value) for score in found] == [("a", 1.0)]
+
+
 def test_endless_data_is_drawn_twice_and_the_same_every_time() -> None:
     found, again = (exam(torch.zeros(10, 2), Spring()) for _ in range(2))
     assert found.real.n == found.floor[0].n == 50_000
