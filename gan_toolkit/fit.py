@@ -73,8 +73,8 @@ def _critics_without_bound(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
         yield (
             f"terms.{name}: nothing holds the discriminator's slope, so the "
             f"'{recipe.names[f'terms.{name}']}' loss falls without end and says little. Add a "
-            "penalty (`--set terms.penalty.name=wgan-gp`), weight clipping, or an architecture's "
-            "spectral norm."
+            "penalty of it or a constraint (`gantk list penalty`), or an architecture's spectral "
+            "norm."
         )
 
 
