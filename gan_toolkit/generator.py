@@ -25,11 +25,11 @@ from gan_toolkit.walks import walk_inputs
 class Generator:
     """Networks that draw samples of `spec`."""
 
-    def __init__(self, path: Path, catalogue: Catalogue) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, *, as_promised: bool = True) -> None:
         self.path = path
         self._catalogue = catalogue
         self.description, self._architecture, self.networks, self.sha256 = bundle.read_networks(
-            path, catalogue
+            path, catalogue, as_promised=as_promised
         )
 
     @property

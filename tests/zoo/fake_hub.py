@@ -62,6 +62,8 @@ class Fault:
     """Whether it is reset, not closed, there."""
     drip: float | None = None
     """Seconds between two bytes."""
+    drip_headers: float | None = None
+    """Seconds between two of headers that do not end."""
     claims: int | None = None
     """A `Content-Length` that is not true."""
     swap: bytes | None = None

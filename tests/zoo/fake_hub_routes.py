@@ -33,6 +33,9 @@ class Handler(BaseHTTPRequestHandler):
         self.query = urllib.parse.parse_qs(parts.query)
         self.body = self._read()
         self.fault: Fault | None = None
+        elsewhere = self.hub.cdn.endswith(self.headers.get("Host", "-"))
+        if elsewhere and "Authorization" in self.headers:
+            self.hub.leaks.append(f"{self.command} {self.path}")
         try:
             self.fault = self._fault()
             if self.fault and self.fault.silent_s:
@@ -62,8 +65,14 @@ class Handler(BaseHTTPRequestHandler):
             data = fault.swap
         length = len(data) if fault is None or fault.claims is None else fault.claims
         self.hub.log.append((self.command, self.path, status))
+        told = {} if fault is None else {**fault.headers, "Content-Length": length}
         self.send_response(status)
-        for name, content in {"Content-Length": length, **(headers or {})}.items():
+        if fault and fault.drip_headers is not None:
+            for _ in range(10_000):
+                self.send_header("X-And-So-On", "…".encode().decode("latin-1"))
+                self.flush_headers()
+                time.sleep(fault.drip_headers)
+        for name, content in {"Content-Length": length, **(headers or {}), **told}.items():
             self.send_header(name, str(content))
         self.end_headers()
         if self.command == "HEAD":

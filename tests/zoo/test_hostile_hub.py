@@ -15,6 +15,7 @@ from gan_toolkit import bundle
 from gantk_zoo import fetch
 from gantk_zoo import hub as hub_module
 from gantk_zoo.hub import HubError, Unreachable
+from gantk_zoo.listing import of_hub
 
 NAME = "owner/digits"
 INFO, CONFIG, WEIGHTS = r"GET /api/models/", r"GET .*/config\.json", r"GET /cdn/"
@@ -243,3 +244,23 @@ def test_a_download_that_was_cut_goes_on_where_it_stopped(hub: FakeHub, packed: 
     assert loads_rightly(packed)
     answers = [status for _, path, status in hub.log if path.startswith("/cdn/")]
     assert answers == [200, 206]
+
+
+def test_headers_that_drip_without_end_are_given_up(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "STALL_S", 0.5)
+    hub.faults.append(Fault(r"GET .*/resolve/", drip_headers=0.05))
+    begun = time.monotonic()
+    with pytest.raises(HubError, match=r"no answer within 0\.5 s"):
+        gan_toolkit.load(NAME)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_token_stays_at_home_when_the_next_page_is_elsewhere(
+    hub: FakeHub,
+) -> None:
+    link = f'<{hub.cdn}/api/models?filter=gantk>; rel="next"'
+    hub.faults.append(Fault(r"GET /api/models\?", headers={"Link": link}))
+    assert {entry.name for entry in of_hub()} == {NAME}
+    assert len(hub.asked()) > 1, "it was followed"

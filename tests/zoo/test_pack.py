@@ -15,14 +15,14 @@ from PIL import Image
 
 import gan_toolkit
 from gan_toolkit import bundle, neighbours
-from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.catalogue import SINGLE_FILE, Catalogue
 from gan_toolkit.errors import BundleError
 from gan_toolkit.export import export_bundle
 from gan_toolkit.generator import Generator
 from gan_toolkit.pictures import save_png
 from gan_toolkit.tensors import TensorData
 from gantk_zoo import shipped
-from gantk_zoo.card import SECTIONS
+from gantk_zoo.card import SECTIONS, Card
 from gantk_zoo.pack import FILES, Packing, pack
 from gantk_zoo.record import Record, read
 from gantk_zoo.verify import verify
@@ -241,3 +241,21 @@ def test_weights_that_are_not_those_of_their_config_are_refused(run: Path, tmp_p
     (folder / bundle.CONFIG).write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(BundleError, match="Fetch or export the bundle again"):
         Generator(folder / bundle.WEIGHTS, Catalogue.discover())
+
+
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [
+        ("gan-toolkit", ["pip install gan-toolkit\n", 'load("o/d")']),
+        ("gantk-other", ["pip install gan-toolkit gantk-other\n", 'load("o/d")']),
+        (SINGLE_FILE, ["--plugin FILE -n 64", 'load("o/d", plugins=["FILE"])', "FILE is the"]),
+    ],
+)
+def test_the_snippet_of_a_card_says_what_brings_the_architecture(
+    run: Path, owner: str, said: list[str]
+) -> None:
+    model = gan_toolkit.load(run)
+    model.description = model.description.model_copy(update={"distribution": owner})
+    text = Card("o/d", model, Record(licence="mit"), False, Catalogue.discover()).render()
+    for words in said:
+        assert words in text

@@ -18,6 +18,7 @@ import gan_toolkit
 from gan_toolkit.errors import UsageError
 from gantk_zoo import hub as hub_module
 from gantk_zoo import pack as pack_module
+from gantk_zoo import publish as publish_module
 from gantk_zoo.hub import HubError, Unreachable
 from gantk_zoo.pack import FILES, NEIGHBOURS, README
 from gantk_zoo.publish import Published, publish
@@ -232,3 +233,23 @@ def test_a_hub_that_keeps_no_tag_is_told(
     monkeypatch.setattr(HfApi, "create_tag", lambda *_, **__: None)
     with pytest.raises(HubError, match="does not keep a tag"):
         publish(packed, NAME)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(r"POST .*/preupload", 99, status=429, headers={"Retry-After": "900"}),
+        Fault(COMMIT, 99, silent_s=20),
+    ],
+    ids=["wait", "silence"],
+)
+def test_an_upload_that_a_hub_holds_up_is_given_up(
+    hub: FakeHub, owner: str, packed: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    monkeypatch.setattr(publish_module, "UPLOAD_S", 1.0)
+    monkeypatch.setattr(publish_module, "SLOWEST", 10**9)
+    hub.faults.append(fault)
+    begun = time.monotonic()
+    with pytest.raises(Unreachable, match="no whole answer within"):
+        publish(packed, NAME)
+    assert time.monotonic() - begun < 10

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import gan_toolkit
 from gan_toolkit import bundle
@@ -17,7 +21,8 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.errors import DataError
 from gan_toolkit.scoring import Score
 from gantk_zoo import record, shipped
-from gantk_zoo.card import SECTIONS
+from gantk_zoo.card import SECTIONS, Card
+from gantk_zoo.pack import NEIGHBOURS
 from gantk_zoo.verify import verify
 
 ROOT = Path(__file__).parents[2]
@@ -121,3 +126,41 @@ def test_the_table_of_models_is_as_the_models_are() -> None:
         for score in scores(name).values():
             assert f"{score.name} {score.value:.3g}" in row
         assert f"gantk sample {name}" in row
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_is_what_would_be_written_now(name: str) -> None:
+    folder, catalogue = shipped.MODELS / name, Catalogue.discover()
+    known = record.read(folder)
+    assert known is not None
+    strip = (folder / NEIGHBOURS).is_file()
+    card = Card(name, gan_toolkit.load(name), known, strip, catalogue)
+    assert (folder / "README.md").read_text(encoding="utf-8") == card.render()
+
+
+NO_NETWORK = """
+import resource, socket, sys
+def refuse(*_, **__): raise AssertionError("the network was asked")
+socket.socket.connect = socket.getaddrinfo = refuse
+from gan_toolkit.cli import main
+sys.argv = ["gantk", "sample", "mnist-dcgan", "-o", "grid.png"]
+try:
+    main()
+except SystemExit as left:
+    assert not left.code
+spent = resource.getrusage(resource.RUSAGE_SELF)
+print(spent.ru_utime + spent.ru_stime)
+"""
+
+
+def test_a_newcomer_without_a_network_has_a_picture_at_once(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_NETWORK], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout.splitlines()[-1]) < 10, "seconds of one core: 3, if it is idle"
+    with Image.open(tmp_path / "grid.png") as made:
+        found = np.asarray(made)
+    with Image.open(shipped.MODELS / "mnist-dcgan" / "samples.png") as published:
+        wanted = np.asarray(published)
+    assert found.shape == wanted.shape
+    assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1

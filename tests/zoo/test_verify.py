@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
+import torch
 from evidence import traces
 from PIL import Image
 
@@ -131,3 +132,22 @@ def test_a_receipt_of_a_seed_that_cannot_be_is_one_message(
         score["receipt"]["seed"] = seed
     (folder / METRICS).write_text(json.dumps(values), encoding="utf-8")
     assert gantk("zoo", "verify", folder).returncode in {1, 2}
+
+
+def test_weights_that_are_one_percent_off_differ_by_the_command(
+    packed: Path, tmp_path: Path, gantk: Gantk
+) -> None:
+    folder = shutil.copytree(packed, tmp_path / "pack")
+    assert gantk("zoo", "verify", folder).stdout.endswith(": match\n")
+    generator = gan_toolkit.load(folder)
+    dice = torch.Generator().manual_seed(0)
+    for network in generator.networks.values():
+        for weight in network.parameters():
+            weight.data *= 1 + 0.01 * torch.randn(weight.shape, generator=dice)
+    bundle.write_weights(folder / bundle.WEIGHTS, generator.networks, generator.description)
+
+    done = gantk("zoo", "verify", folder)
+
+    assert done.returncode == 1
+    assert done.stdout.endswith(": differ\n")
+    assert gantk("sample", folder, "-o", "x.png").returncode == 1, "it is not what was promised"

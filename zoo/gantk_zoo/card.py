@@ -7,10 +7,11 @@ import shlex
 import textwrap
 from dataclasses import dataclass
 
-from gan_toolkit.catalogue import Catalogue
+from gan_toolkit.catalogue import SINGLE_FILE, Catalogue
 from gan_toolkit.errors import GantkError
 from gan_toolkit.export import as_text
 from gan_toolkit.generator import Generator
+from gan_toolkit.plugin import DISTRIBUTION
 from gan_toolkit.scoring import Score
 from gantk_zoo.hub import LIBRARY
 from gantk_zoo.record import Record
@@ -122,19 +123,24 @@ class Card:
         chosen = f", labels={json.dumps(label, ensure_ascii=False)}" if label else ""
         option = f" --label {shlex.quote(label)}" if label else ""
         size = [16, *self.generator.spec.sample.shape]
+        owner = self.generator.description.distribution
+        alone = owner == SINGLE_FILE
+        more = "" if alone or owner == DISTRIBUTION else f" {shlex.quote(owner)}"
+        plugin, plugins = (" --plugin FILE", ', plugins=["FILE"]') if alone else ("", "")
+        needed = "\nFILE is the single-file plugin that brings the architecture.\n" if alone else ""
         return f"""\
 ```sh
-pip install gan-toolkit
-gantk sample {self.name}{option} -n 64 -o grid.png
+pip install gan-toolkit{more}
+gantk sample {self.name}{option}{plugin} -n 64 -o grid.png
 ```
 
 ```python
 import gan_toolkit
 
-generator = gan_toolkit.load("{self.name}")
+generator = gan_toolkit.load("{self.name}"{plugins})
 samples = generator.sample(16, seed=0{chosen})  # float32 {size}
 ```
-
+{needed}
 Sample i of a seed is always the same. The weights are safetensors; no code is loaded with them.
 """
 

@@ -19,6 +19,7 @@ from gan_toolkit.errors import BundleError
 from gantk_zoo.names import is_commit, is_digest, is_repository
 
 if TYPE_CHECKING:
+    import httpx2
     from huggingface_hub import HfApi
 
 LIBRARY = "gantk"
@@ -71,7 +72,31 @@ def api() -> HfApi:
         raise HubError(
             f"HF_ENDPOINT is no web address: {error}. Mend it, or unset it for the Hub itself."
         ) from error
+    _keep_token_at_home()
     return HfApi(library_name=LIBRARY, library_version=metadata.version("gan-toolkit"))
+
+
+def _keep_token_at_home() -> None:
+    """Let the client forget the token where it is sent to another origin: by a next page, say.
+
+    Only requests that say that they are ours are looked at: a program may use the client, too.
+    """
+    from huggingface_hub import get_session
+
+    session = get_session()
+    hooks = session.event_hooks
+    if _forget_token not in hooks["request"]:
+        session.event_hooks = {**hooks, "request": [*hooks["request"], _forget_token]}
+
+
+def _forget_token(request: httpx2.Request) -> None:
+    import httpx2
+    from huggingface_hub import constants
+
+    here, home = request.url, httpx2.URL(constants.ENDPOINT)
+    ours = f"{LIBRARY}/" in request.headers.get("User-Agent", "")
+    if ours and (here.scheme, here.host, here.port) != (home.scheme, home.host, home.port):
+        request.headers.pop("Authorization", None)
 
 
 def offline_by_environment() -> bool:
@@ -129,9 +154,9 @@ def ask(
     repo: str,
     revision: str = "main",
     *,
-    limited: bool = True,
+    seconds: float | None = None,
 ) -> Answer:
-    """Return what a call to the Hub about a repository returns; `limited` ones within a deadline.
+    """Return what a call to the Hub about a repository returns, within `seconds` or the deadline.
 
     A cut connection and a busy server are tried again, silence is not: a dead Hub is told within
     seconds. Raises `HubError` that ends in what to do.
@@ -142,7 +167,7 @@ def ask(
     for attempt in range(TRIES):
         last = attempt + 1 == TRIES
         try:
-            return within(DEADLINE_S, call) if limited else call()
+            return within(DEADLINE_S if seconds is None else seconds, call)
         except LocalTokenNotFoundError as error:
             raise HubError("You are not logged in to the Hub. Run `hf auth login`.") from error
         except httpx2.TimeoutException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,8 @@ from gantk_zoo.cache import Repository, repositories
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
+
+_log = logging.getLogger(__name__)
 
 MOST = 100
 """Models of the Hub that one question brings."""
@@ -70,6 +73,10 @@ def of_hub(word: str = "") -> Iterator[Entry]:
                 f"models tagged {hub.LIBRARY}",
             )
         ]
+    if len(found) == MOST:
+        _log.warning(
+            "Listed are the %d that are fetched most. `gantk zoo search WORD` finds others.", MOST
+        )
     yield from found
 
 

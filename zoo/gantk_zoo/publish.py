@@ -15,6 +15,10 @@ from gantk_zoo.pack import FILES
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
+UPLOAD_S = 60.0
+"""How long an upload may take …"""
+SLOWEST = 32_768
+"""… beside a second for every so many bytes."""
 RACES = 5
 """How often another process may take the next version before ours."""
 
@@ -61,7 +65,8 @@ def publish(
             ask(lambda: hub.create_branch(repo, branch=revision, exist_ok=True), repo)
         note(f"Uploading to {repo} …")
         upload = functools.partial(_upload, hub, folder, repo, revision)
-        commit, new = ask(upload, repo, revision, limited=False)  # as long as the line needs
+        size = sum((folder / name).stat().st_size for name in FILES if (folder / name).is_file())
+        commit, new = ask(upload, repo, revision, seconds=UPLOAD_S + size / SLOWEST)
         tag = _tagged(hub, repo, commit, new=new)
     return Published(repo, url, commit, tag)
 

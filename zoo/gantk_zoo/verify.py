@@ -58,7 +58,7 @@ def verify(
             f"'{path.parent}' holds no scores, so there is nothing to verify: it was published "
             "without, or they were never fetched. `gantk evaluate` takes some."
         )
-    generator = Generator(path, catalogue)
+    generator = Generator(path, catalogue, as_promised=False)  # others than promised: they differ
     # A metric may look at fewer samples than it is given: the most is what was asked for.
     receipt = max((score.receipt for score in known.scores), key=lambda receipt: receipt.n)
     if not 1 <= receipt.n <= MOST:
