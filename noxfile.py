@@ -77,6 +77,7 @@ def bench(session: nox.Session) -> None:
     session.install(*CONSTRAINTS, ".")
     session.install("--no-deps", "torchgan==0.1.0", "torchvision==0.28.0")
     session.run("python", "benchmarks/speed.py", *session.posargs, env=_quiet())
+    session.run("python", "benchmarks/whole.py", env=_quiet())
     session.run("python", "benchmarks/limits.py", env=_quiet())
     overhead = ("--out", "benchmarks/overhead.json")
     session.run("python", "benchmarks/overhead.py", *overhead, env=_quiet())

@@ -146,3 +146,11 @@ def test_no_step_is_faster_than_the_machine_and_how_far_it_is_is_told(dtype: str
 def test_the_doctor_and_its_rows_cost_next_to_nothing() -> None:
     for name, told in measured("overhead.json")["doctor"].items():
         assert told["ratio_median"] <= 1.03, name
+
+
+def test_the_whole_job_is_told_as_it_was_measured() -> None:
+    job = measured("speed.json")["whole_job"]
+    page = (ROOT / "docs" / "explanation" / "engines.md").read_text(encoding="utf-8")
+    assert f"took {job['seconds']} s where a plain loop took {job['plain_s']}" in " ".join(
+        page.split()
+    )
