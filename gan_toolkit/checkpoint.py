@@ -106,8 +106,8 @@ def newest(folder: Path, run: str, note: Callable[[str], None]) -> Checkpoint:
 def owner(folder: Path) -> str:
     """Return the run that the newest intact checkpoint belongs to. Raises `CheckpointError`."""
     for path in reversed(list(listed(folder))):
-        if (found := _owner(path)) is not None:
-            return found
+        with suppress(CheckpointError):
+            return str(_manifest(path)["run"])
     raise CheckpointError(f"No intact checkpoint in {folder}; nothing says whose it is.")
 
 

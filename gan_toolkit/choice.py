@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.data import DataSet
+from gan_toolkit.deadline import within
 from gan_toolkit.errors import DataError, UnknownName, UsageError
 from gan_toolkit.options import validate
 from gan_toolkit.places import place_of
@@ -100,16 +99,7 @@ def _data_set(entry: object, catalogue: Catalogue) -> DataSet | None:
 
 def _probed(data: DataSet, seconds: float) -> str:
     """Return what `data.probe` says; one that hangs, in a name lookup say, is given up on."""
-    answer: Future[str] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(data.probe(seconds))
-        except Exception as error:  # noqa: BLE001  # raised again where the answer is read
-            answer.set_exception(error)
-
-    threading.Thread(target=ask, daemon=True).start()
     try:
-        return answer.result(timeout=max(seconds, 0.0))
+        return within(seconds, lambda: data.probe(seconds))
     except TimeoutError as error:
         raise DataError(f"no answer within {seconds:.1f} s.") from error

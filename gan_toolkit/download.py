@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from gan_toolkit.data import Progress, silent
+from gan_toolkit.deadline import within
 from gan_toolkit.errors import DataError
 from gan_toolkit.files import sync
 from gan_toolkit.places import locked, writing
@@ -290,32 +291,13 @@ def _opened(url: str, headers: dict[str, str], timeout_s: float) -> http.client.
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"'{url}' is no web address")
     request = urllib.request.Request(url, headers={"User-Agent": "gan-toolkit", **headers})  # noqa: S310  # checked above
-    answers: queue.SimpleQueue[http.client.HTTPResponse | Exception] = queue.SimpleQueue()
-    given_up = threading.Event()
-
-    def ask() -> None:
-        try:
-            answer = _opener.open(request, timeout=timeout_s)
-        except Exception as error:  # noqa: BLE001  # handed over, whatever it is
-            answers.put(error)
-            return
-        answers.put(answer)
-        if given_up.is_set():
-            answer.close()
-
     # The time-out is for each word of an answer: headers that drip would be waited for without end.
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = answers.get(timeout=timeout_s)
-    except queue.Empty:
-        given_up.set()
-        raise TimeoutError from None
-    if isinstance(answer, Exception):
-        try:
-            raise answer
-        finally:
-            del answer  # or it would hold itself, and an open connection, until there is a clean-up
-    return answer
+    response: http.client.HTTPResponse = within(
+        timeout_s,
+        functools.partial(_opener.open, request, timeout=timeout_s),
+        late=http.client.HTTPResponse.close,
+    )
+    return response
 
 
 def _problem(part: Path, remote: Remote) -> str | None:

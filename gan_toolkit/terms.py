@@ -94,8 +94,7 @@ class Loss(Term):
     def value(self, play: Play, draws: Batch, s: Scalars, state: State) -> tuple[Parts, State]:
         """Return the parts of whichever player moves."""
         del draws, s
-        side = self.discriminator if play.role == "discriminator" else self.generator
-        return side(play), state
+        return _parts(self, play.role, play), state
 
 
 @dataclass(frozen=True)

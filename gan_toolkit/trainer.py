@@ -96,8 +96,8 @@ class Trainer:
             except RunError:
                 if out is not None or not path.exists():
                     raise
-            else:
-                return path  # else another run took that name just now
+                continue  # another run took that name just now
+            return path
 
     def settle_engine(self) -> None:
         """Decide for good what executes the steps: what the recipe asks for, if that can."""

@@ -62,7 +62,7 @@ def _run(path: Path, known: Catalogue, as_json: bool) -> bool:
 
     run = find_run(path)
     rows, recipe = run.rows(), run.recipe()
-    doctor = consulted(run)
+    doctor = consulted(run, rows)
     findings = examine(run, known, doctor)
     if as_json:
         print_json({"run": str(path), "findings": [finding.plain() for finding in findings]})

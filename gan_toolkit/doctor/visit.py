@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Sequence
 
 from gan_toolkit import bundle
 from gan_toolkit.catalogue import Catalogue
@@ -14,19 +15,19 @@ from gan_toolkit.errors import GantkError, RunError
 from gan_toolkit.fit import refusals
 from gan_toolkit.recipe import Values
 from gan_toolkit.resolve import build, put
-from gan_toolkit.run import Run
+from gan_toolkit.run import Row, Run
 
 REMEDIES = ("augmentation", "penalty", "loss")
 """Kinds of components that a recipe can take against a finding."""
 
 
-def consulted(run: Run) -> Doctor:
-    """Return a doctor who has read all of a run's metrics.
+def consulted(run: Run, rows: Sequence[Row] | None = None) -> Doctor:
+    """Return a doctor who has read all of a run's metrics, the `rows` if they are at hand.
 
     Raises `RunError` when recipe or metrics are not as a run writes them.
     """
     try:
-        return Doctor(run.recipe(), run.rows())
+        return Doctor(run.recipe(), run.rows() if rows is None else rows)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RunError(
             f"'{run.recipe_path}' or the metrics beside it are not as a run writes them "

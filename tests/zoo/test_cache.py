@@ -33,6 +33,16 @@ def cached() -> Repository:
     return found
 
 
+@pytest.fixture
+def without_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file system be one without links."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+
+
 def test_a_link_that_many_threads_make_at_once_is_right_and_its_content_whole(
     cached: Repository,
 ) -> None:
@@ -62,13 +72,7 @@ def test_a_link_that_many_threads_make_at_once_is_right_and_its_content_whole(
     assert cached.has(COMMIT, bundle.WEIGHTS)
 
 
-def test_where_there_are_no_links_a_file_is_a_copy(
-    cached: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(errno.EPERM, "no links here")
-
-    monkeypatch.setattr(Path, "symlink_to", refused)
+def test_where_there_are_no_links_a_file_is_a_copy(cached: Repository, without_links: None) -> None:
     cached.link(COMMIT, bundle.WEIGHTS, DIGEST)
     file = cached.snapshot(COMMIT) / bundle.WEIGHTS
     assert not file.is_symlink()
@@ -82,12 +86,8 @@ def test_where_there_are_no_links_a_file_is_a_copy(
 
 
 def test_a_damaged_copy_is_mended_by_the_next_load(
-    hub: FakeHub, packed: Path, monkeypatch: pytest.MonkeyPatch
+    hub: FakeHub, packed: Path, without_links: None
 ) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(errno.EPERM, "no links here")
-
-    monkeypatch.setattr(Path, "symlink_to", refused)
     hub.hold(NAME, packed)
     weights = gan_toolkit.load(NAME).path
     good = weights.read_bytes()
@@ -98,16 +98,12 @@ def test_a_damaged_copy_is_mended_by_the_next_load(
 
 
 def test_a_full_disk_leaves_no_half_a_copy(
-    cached: Repository, monkeypatch: pytest.MonkeyPatch
+    cached: Repository, without_links: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(errno.EPERM, "no links here")
-
     def full(_: Path, to: Path) -> None:
         to.write_bytes(CONTENT[:100])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "symlink_to", refused)
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(OSError, match="No space"):
         cached.link(COMMIT, bundle.WEIGHTS, DIGEST)

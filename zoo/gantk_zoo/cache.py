@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def folder() -> Path:
 def git_sha1(size: int) -> hashlib._Hash:
     """Return what hashes a file of `size` bytes as git does."""
     return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+
+
+def hashing(digest: str, size: int) -> Callable[[], hashlib._Hash]:
+    """Return what makes a hash of the kind of `digest`, for a file of `size` bytes."""
+    return hashlib.sha256 if len(digest) == 64 else functools.partial(git_sha1, size)
 
 
 class Repository:
@@ -133,9 +139,8 @@ class Repository:
 def _is_intact(file: Path, digest: str) -> bool:
     """Return whether a file is there and has the hash."""
     try:
-        sha1 = functools.partial(git_sha1, file.stat().st_size)
         with file.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256" if len(digest) == 64 else sha1)
+            found = hashlib.file_digest(content, hashing(digest, file.stat().st_size))
     except FileNotFoundError:  # another process removes it just now
         return False
     return found.hexdigest() == digest

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import logging
 from pathlib import Path
@@ -17,7 +15,7 @@ from gan_toolkit.errors import DataError
 from gan_toolkit.places import writing
 from gan_toolkit.references import find_model, is_here
 from gantk_zoo import hub, record
-from gantk_zoo.cache import SETTING, Repository, git_sha1
+from gantk_zoo.cache import SETTING, Repository, hashing
 from gantk_zoo.hub import HubError, Listing, RemoteFile, Unreachable
 from gantk_zoo.names import HubName, hub_name
 
@@ -127,7 +125,7 @@ def _download(cached: Repository, found: Listing, file: RemoteFile, progress: Pr
         [f"{constants.ENDPOINT}/{path}"],
         file.digest,
         file.size,
-        hashing=hashlib.sha256 if file.large else functools.partial(git_sha1, file.size),
+        hashing=hashing(file.digest, file.size),
         headers={"Authorization": f"Bearer {token}"} if token else {},
     )
     download.fetch(

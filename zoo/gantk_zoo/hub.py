@@ -7,14 +7,13 @@ HubError(BundleError)     the Hub said no, or not enough
 from __future__ import annotations
 
 import functools
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from gan_toolkit.deadline import Late, within
 from gan_toolkit.errors import BundleError
 from gantk_zoo.names import is_commit, is_digest, is_repository
 
@@ -49,11 +48,6 @@ class RemoteFile(NamedTuple):
     size: int
     digest: str
     """SHA-256 of a large file, git's SHA-1 of a small one; also its name in the cache."""
-
-    @property
-    def large(self) -> bool:
-        """Whether it is stored by SHA-256."""
-        return len(self.digest) == 64
 
 
 class Listing(NamedTuple):
@@ -170,7 +164,7 @@ def ask(
             return within(DEADLINE_S if seconds is None else seconds, call)
         except LocalTokenNotFoundError as error:
             raise HubError("You are not logged in to the Hub. Run `hf auth login`.") from error
-        except httpx2.TimeoutException as error:
+        except (httpx2.TimeoutException, Late) as error:
             raise _silent(repo, str(error) or f"no answer within {TIMEOUT_S:g} s") from error
         except httpx2.TransportError as error:
             if last:
@@ -186,28 +180,6 @@ def ask(
         except OSError as error:  # a proxy that cannot be used, a broken certificate store
             raise _silent(repo, str(error)) from error
     raise AssertionError("the last try returns or raises")
-
-
-def within(seconds: float, call: Callable[[], Answer]) -> Answer:
-    """Return what `call` returns; raise a time-out of the client's when it takes longer."""
-    import httpx2
-
-    answers: queue.SimpleQueue[tuple[Answer | None, Exception | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put((call(), None))
-        except Exception as error:  # noqa: BLE001  # handed over, whatever it is
-            answers.put((None, error))
-
-    threading.Thread(target=run, daemon=True).start()  # one that hangs dies with the process
-    try:
-        answer, error = answers.get(timeout=seconds)
-    except queue.Empty:
-        raise httpx2.ReadTimeout(f"no whole answer within {seconds:g} s") from None
-    if error is not None:
-        raise error
-    return cast(Answer, answer)
 
 
 def told(error: Exception, repo: str, revision: str = "main") -> HubError:

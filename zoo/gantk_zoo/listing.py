@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gan_toolkit import bundle
+from gan_toolkit.deadline import within
 from gan_toolkit.description import DAMAGE
 from gantk_zoo import hub, shipped
 from gantk_zoo.cache import Repository, repositories
@@ -69,7 +70,7 @@ def of_hub(word: str = "") -> Iterator[Entry]:
         found = [
             Entry(_text(info.id), "hub", *_from_tags(info), commit=_text(info.sha or ""))
             for info in hub.ask(
-                lambda: hub.within(hub.TIMEOUT_S, listed),  # the client tries for half a minute
+                lambda: within(hub.TIMEOUT_S, listed),  # the client tries for half a minute
                 f"models tagged {hub.LIBRARY}",
             )
         ]

@@ -65,7 +65,7 @@ def publish(
             ask(lambda: hub.create_branch(repo, branch=revision, exist_ok=True), repo)
         note(f"Uploading to {repo} …")
         upload = functools.partial(_upload, hub, folder, repo, revision)
-        size = sum((folder / name).stat().st_size for name in FILES if (folder / name).is_file())
+        size = sum((folder / name).stat().st_size for name in _held(folder))
         commit, new = ask(upload, repo, revision, seconds=UPLOAD_S + size / SLOWEST)
         tag = _tagged(hub, repo, commit, new=new)
     return Published(repo, url, commit, tag)
@@ -133,12 +133,17 @@ def _operations(folder: Path, there: set[str]) -> list[CommitOperationAdd | Comm
     """Return what makes a repository hold the files of a bundle and no stale one."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    here = [name for name in FILES if (folder / name).is_file()]
+    here = _held(folder)
     stale = [name for name in FILES if name in there and name not in here]
     return [
         *(CommitOperationAdd(name, (folder / name).read_bytes()) for name in here),
         *(CommitOperationDelete(name) for name in stale),
     ]
+
+
+def _held(folder: Path) -> list[str]:
+    """Return which of `FILES` a packed bundle holds."""
+    return [name for name in FILES if (folder / name).is_file()]
 
 
 def check_login(repo: str) -> None:
