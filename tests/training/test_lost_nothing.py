@@ -145,6 +145,8 @@ def test_another_format_is_named_and_nothing_is_set_aside(
     monkeypatch.setattr(checkpoint, "FORMAT", 2)
     with pytest.raises(RunError, match="has checkpoint format 1, this gan-toolkit reads 2"):
         newest(saved, "r", pytest.fail)
+    with pytest.raises(RunError, match="has checkpoint format 1, this gan-toolkit reads 2"):
+        checkpoint.owner(saved)
     assert not list(saved.glob("broken-*"))
 
 
