@@ -46,7 +46,7 @@ CONTRACTS = {
     "observer": ("Observer",),
     "references": ("Resolver",),
     "data": ("DataSet", "Source", "EndlessSource", "Stored", "DataSpec", "FieldSpec"),
-    "streams": ("Draw", "Normal", "Uniform", "Categorical"),
+    "streams": ("Draw", "Normal", "Mixture", "Uniform", "Categorical"),
 }
 """What a component's class promises and what it is handed, by module."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gan_toolkit.recipe import Recipe
     from gan_toolkit.run import Run
     from gan_toolkit.scoring import Exam, Extractor, Metric, Receipt, Score
-    from gan_toolkit.streams import Categorical, Draw, Normal, Uniform
+    from gan_toolkit.streams import Categorical, Draw, Mixture, Normal, Uniform
     from gan_toolkit.terms import Loss, Term
     from gan_toolkit.tracking import Tracker
     from gan_toolkit.training import train
@@ -43,7 +43,7 @@ _HOMES = {
     "recipe": ("Recipe",),
     "run": ("Run",),
     "scoring": ("Exam", "Extractor", "Metric", "Receipt", "Score"),
-    "streams": ("Categorical", "Draw", "Normal", "Uniform"),
+    "streams": ("Categorical", "Draw", "Mixture", "Normal", "Uniform"),
     "terms": ("Loss", "Term"),
     "tracking": ("Tracker",),
     "training": ("train",),
@@ -71,6 +71,7 @@ __all__ = [
     "Judged",
     "Loss",
     "Metric",
+    "Mixture",
     "Normal",
     "Observer",
     "Options",

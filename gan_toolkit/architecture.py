@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gan_toolkit.data import SAMPLE, Batch, DataSpec
 from gan_toolkit.options import Field, Options
-from gan_toolkit.streams import Draw, Normal, Uniform
+from gan_toolkit.streams import Draw, Mixture, Normal, Uniform
 
 Networks = Mapping[str, Callable[..., Any]]  # Any: a network may return a tuple of tensors
 """Networks by name, to be called and not looked into: an engine may pass functional stand-ins."""
@@ -145,15 +145,32 @@ class TwoNetworks(Architecture):
     """
 
     latent: int = Field(100, ge=1, le=65536, description="size of the latent z")
-    prior: Literal["normal", "uniform"] = Field(
-        "normal", description="distribution of z: standard normal, or uniform within `bounds`"
+    prior: Literal["normal", "uniform", "mixture"] = Field(
+        "normal",
+        description="distribution of z: standard normal, uniform within `bounds`, or a mixture of "
+        "`components` normals",
     )
     bounds: tuple[float, float] = Field((-1.0, 1.0), description="limits of a uniform z")
+    components: int = Field(
+        50,
+        ge=2,
+        le=65535,
+        description="normals of a mixture; so many entries of z say which, the rest vary",
+    )
 
     @model_validator(mode="after")
     def _bounds_rise(self) -> Self:
         if self.bounds[0] >= self.bounds[1]:
             raise ValueError(f"bounds = {list(self.bounds)} must rise, like [-1.0, 1.0]")
+        return self
+
+    @model_validator(mode="after")
+    def _components_fit(self) -> Self:
+        if self.prior == "mixture" and self.components >= self.latent:
+            raise ValueError(
+                f"components = {self.components} leave nothing of latent = {self.latent} to vary; "
+                f"try `--set arch.latent={2 * self.components}`, or fewer components"
+            )
         return self
 
     def generator(self, spec: DataSpec) -> nn.Module:
@@ -173,7 +190,11 @@ class TwoNetworks(Architecture):
         """Return `z`: [latent] from the prior."""
         del spec
         shape = (self.latent,)
-        return {"z": Normal(shape) if self.prior == "normal" else Uniform(shape, *self.bounds)}
+        if self.prior == "uniform":
+            return {"z": Uniform(shape, *self.bounds)}
+        if self.prior == "mixture":
+            return {"z": Mixture(shape, components=self.components)}
+        return {"z": Normal(shape)}
 
     def generate(self, nets: Networks, draws: Batch, batch: Batch, s: Scalars) -> Batch:
         """Return generator(z)."""

@@ -36,7 +36,10 @@ class InitialWeights:
                 f"No tensor of '{self.path}' fits this '{arch}' by name and shape; give it that "
                 f"model's options: {self.about.options}."
             )
-        observer.note(f"{taken} of {len(self.tensors)} tensors begin as in '{self.path}'.")
+        theirs = self.about.plain()["options"]
+        differ = [k for k, own in state.recipe.arch.plain().items() if theirs.get(k, own) != own]
+        apart = f", which has another {', '.join(differ)}" if differ else ""
+        observer.note(f"{taken} of {len(self.tensors)} tensors begin as in '{self.path}'{apart}.")
 
 
 def initial_weights(recipe: Recipe, path: Path | None) -> InitialWeights | None:

@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -65,6 +65,34 @@ class Normal:
         edge = math.erf(self.truncation / math.sqrt(2))
         u = torch.rand(n, *self.shape, generator=generator, dtype=torch.float64)
         return (torch.erfinv((2 * u - 1) * edge) * math.sqrt(2)).float()
+
+
+@dataclass(frozen=True)
+class Mixture(Normal):
+    """Rows of a mixture: `components` entries say which normal a row is from, the rest are normal.
+
+    The first `components` entries are √components · one-hot, all components as likely, so that each
+    has a mean square of 1 as the normal ones have (Mukherjee et al. 2018, arXiv:1809.03627,
+    "discrete-continuous mixtures"; the scale is ours). `shape` is [d], d > components. A truncation
+    cuts off the normal entries alone.
+    """
+
+    components: int = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` unless there is room for what varies."""
+        if len(self.shape) != 1 or not 0 < self.components < self.shape[0]:
+            raise ValueError(
+                f"a mixture of {self.components} needs a shape [d] with more entries than that, "
+                f"not {list(self.shape)}"
+            )
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return [n, d]: which component, then what varies within it."""
+        z = super().sample(n, generator)
+        component = torch.randint(self.components, (n, 1), generator=generator)
+        z[:, : self.components] = 0
+        return z.scatter_(1, component, math.sqrt(self.components))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gan_toolkit.data import Batch
 from gan_toolkit.sampling import BLOCK, Inputs, first_rows
-from gan_toolkit.streams import Draw, Normal, Uniform
+from gan_toolkit.streams import Draw, Mixture, Normal, Uniform
 
 
 def walk_inputs(draws: Mapping[str, Draw], inputs: Inputs, stops: int, frames: int) -> Inputs:
@@ -17,7 +17,8 @@ def walk_inputs(draws: Mapping[str, Draw], inputs: Inputs, stops: int, frames: i
 
     Frame k * frames stands on stop k. Between stops normal draws move along the great circle, so
     that they stay as long as normal draws are (White 2016, arXiv:1609.04468, section 2.1), uniform
-    ones along the line, and what cannot be between two values, a class say, stays as at the stop.
+    ones along the line, and what cannot be between two values, a class or the component of a
+    mixture, stays as at the stop.
     """
     rows = first_rows(inputs, stops)
 
@@ -35,6 +36,9 @@ def walk_inputs(draws: Mapping[str, Draw], inputs: Inputs, stops: int, frames: i
 def _between(draw: Draw, start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     """Return rows [N, …] that lie a share [N] of the way between two draws."""
     share = share.view(-1, *[1] * (start.dim() - 1))
+    if isinstance(draw, Mixture):
+        of_stop, vary = start[:, : draw.components], slice(draw.components, None)
+        return torch.cat([of_stop, slerp(start[:, vary], end[:, vary], share)], 1)
     if isinstance(draw, Normal):
         return slerp(start, end, share)
     return start.lerp(end, share) if isinstance(draw, Uniform) else start

@@ -164,6 +164,7 @@ def test_a_dry_run_as_json_has_the_same_figures(gantk: Gantk, toy: Path) -> None
         "latent": 3,
         "prior": "normal",
         "bounds": [-1.0, 1.0],
+        "components": 50,
         "width": 4,
     }
     assert told["parameters"] == {"generator": 8, "discriminator": 3}

@@ -16,7 +16,7 @@ from gan_toolkit.animation import write_frames
 from gan_toolkit.errors import UsageError
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import seeded
-from gan_toolkit.streams import Categorical, Draw, Normal, Uniform, stream
+from gan_toolkit.streams import Categorical, Draw, Mixture, Normal, Uniform, stream
 from gan_toolkit.walks import slerp, walk_inputs
 
 
@@ -70,6 +70,14 @@ class TestWalk:
         torch.testing.assert_close(rows["u"][2], stops["u"][:2].mean(0))
         assert rows["c"][:4].tolist() == [stops["c"][0]] * 4
         torch.testing.assert_close(rows["z"][8], rows["z"][0])  # round again
+
+    def test_the_component_of_a_mixture_stays_and_the_rest_turns(self) -> None:
+        draws: dict[str, Draw] = {"z": Mixture((9,), components=4)}
+        inputs = seeded(draws, 0)
+        stops, rows = inputs(0)["z"], walk_inputs(draws, inputs, stops=5, frames=4)(0)["z"]
+        half = torch.full((1, 1), 0.5)
+        torch.testing.assert_close(rows[2:3, 4:], slerp(stops[:1, 4:], stops[1:2, 4:], half))
+        assert torch.equal(rows[:20, :4], stops[:5, :4].repeat_interleave(4, 0))
 
     def test_points_and_empty_walks_are_refused(self, images: Run) -> None:
         with pytest.raises(UsageError, match="at least one stop"):

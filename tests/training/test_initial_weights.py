@@ -85,7 +85,12 @@ def test_a_resumed_run_keeps_its_weights(begun: Run) -> None:
         gan_toolkit.train(resume=begun.path, init_from=begun.path, plugins=[SKETCHES])
 
 
-def test_what_fits_by_name_and_shape_is_taken(sketch: Sketch, tmp_path: Path) -> None:
+def test_what_fits_by_name_and_shape_is_taken_and_told(sketch: Sketch, tmp_path: Path) -> None:
+    class Notes(gan_toolkit.Observer):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    notes: list[str] = []
     first = sketch(out="first")
     wider = gan_toolkit.train(
         arch="plain",
@@ -94,7 +99,9 @@ def test_what_fits_by_name_and_shape_is_taken(sketch: Sketch, tmp_path: Path) ->
         out=tmp_path / "other",
         init_from=first.path,
         plugins=[SKETCHES],
+        observer=Notes(),
     )
+    assert any(note.endswith(", which has another latent.") for note in notes)
     model = load_file(first.path / "generator.safetensors")
     start = read(wider.path / "checkpoints" / "step-000000000").tensors
     assert start["networks/generator/0.weight"].shape == (16, 5)

@@ -161,7 +161,7 @@ def draws_come_from_their_generator(it: Subject) -> None:
     """A draw returns n rows that depend on the generator it is handed, and on nothing else.
 
     Resuming and sampling draw again from a seed. Pass `generator=generator` to every function of
-    torch that draws; `Normal`, `Uniform` and `Categorical` do.
+    torch that draws; `Normal`, `Mixture`, `Uniform` and `Categorical` do.
     """
     arch = it.options(Architecture)
     for name, draw in arch.draws(served(arch)[0]).items():

@@ -180,7 +180,7 @@ def each_of_its_draws_has_a_row_a_sample(it: Subject) -> None:
     """A draw gives as many rows as are asked of it, from the generator that it is handed.
 
     Draws are cut as the batch is cut, and drawn again when a run is resumed. Return `Normal`,
-    `Uniform` and `Categorical`, or a class whose `sample` puts the number of rows first.
+    `Mixture`, `Uniform` and `Categorical`, or a class whose `sample` puts the number of rows first.
     """
     augmentation, spec = _first(it)
     check_rows(augmentation.draws(spec))
