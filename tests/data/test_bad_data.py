@@ -20,6 +20,7 @@ from gantk_images import files
 from gantk_images.check import check
 from gantk_images.data import Folder
 
+TOO_LARGE = "it claims too many pixels; a side may have 16384"
 BAD_IMAGES = [
     ("empty.png", b"", "the file is empty"),
     ("text.png", b"not an image", "it cannot be read as PNG, JPEG, WEBP, BMP, GIF, TIFF"),
@@ -34,17 +35,9 @@ BAD_IMAGES = [
     ("cut.bmp", damaged.encoded(kind="BMP")[:80], "it is damaged (image file is truncated"),
     ("cut.tiff", damaged.encoded(kind="TIFF")[:60], "it cannot be read as PNG"),
     ("line.png", damaged.encoded(1, 40), "it has 1x40 pixels; a side needs 2"),
-    ("wide.png", damaged.claiming(20_000, 4), "it claims too many pixels; a side may have 16384"),
-    (
-        "bomb.png",
-        damaged.claiming(16_000, 16_000),
-        "it claims too many pixels; a side may have 16384",
-    ),
-    (
-        "huge.png",
-        damaged.claiming(60_000, 60_000),
-        "it claims too many pixels; a side may have 16384",
-    ),
+    ("wide.png", damaged.claiming(20_000, 4), TOO_LARGE),
+    ("bomb.png", damaged.claiming(16_000, 16_000), TOO_LARGE),
+    ("huge.png", damaged.claiming(60_000, 60_000), TOO_LARGE),
     (
         "floats.tiff",
         damaged.floats(),
@@ -97,6 +90,8 @@ def test_nothing_but_bad_images_is_an_error_either_way(tmp_path: Path, on_bad: s
 
 
 BY_HAND = "If you trust it, unpack it yourself and give the folder."
+NO_END = "is damaged or cut short (it has no end mark)."
+ENDED_EARLY = "is damaged or cut short (Compressed file ended before"
 BAD_PLACES: list[tuple[Callable[[Path], Path], str, str]] = [
     (damaged.missing, "(GANTK_DATA is not set). Did you mean 'flowers'?", "`--data PATH`."),
     (damaged.empty_folder, "is empty.", "Put images in it, or give another path."),
@@ -165,31 +160,11 @@ BAD_PLACES: list[tuple[Callable[[Path], Path], str, str]] = [
         "is damaged or cut short (unexpected end of data).",
         "Fetch or build",
     ),
-    (
-        damaged.tar_cut_between_members,
-        "is damaged or cut short (it has no end mark).",
-        "Fetch or build",
-    ),
-    (
-        damaged.tar_cut_in_a_header,
-        "is damaged or cut short (it has no end mark).",
-        "Fetch or build",
-    ),
-    (
-        damaged.tar_with_a_broken_header,
-        "is damaged or cut short (it has no end mark).",
-        "Fetch or build",
-    ),
-    (
-        damaged.cut_tar_gz,
-        "is damaged or cut short (Compressed file ended before",
-        "Fetch or build it",
-    ),
-    (
-        damaged.cut_tar_xz,
-        "is damaged or cut short (Compressed file ended before",
-        "Fetch or build it",
-    ),
+    (damaged.tar_cut_between_members, NO_END, "Fetch or build"),
+    (damaged.tar_cut_in_a_header, NO_END, "Fetch or build"),
+    (damaged.tar_with_a_broken_header, NO_END, "Fetch or build"),
+    (damaged.cut_tar_gz, ENDED_EARLY, "Fetch or build it"),
+    (damaged.cut_tar_xz, ENDED_EARLY, "Fetch or build it"),
     (damaged.broken_tar_gz, "is damaged or cut short (Error -3", "Fetch or build it again"),
     (damaged.xz_bomb, "it unpacks to more than 200 times its size.", BY_HAND),
 ]
