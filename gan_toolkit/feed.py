@@ -37,6 +37,7 @@ class Feed:
         self._parts = 1
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
+        self._generator = torch.Generator()
         self._draws = recipe.arch.draws(self.spec)
         self._labels = (
             {LABEL: Categorical(len(self.spec.classes))}
@@ -121,7 +122,7 @@ class Feed:
         """
         batch = self.recipe.plan.batch
         if self.spec.length is None:
-            drawn = self._draw_rows(batch, stream(self.recipe.plan.seed, "data", position))
+            drawn = self._draw_rows(batch, self._stream("data", position))
             rows = {name: self._own(tensor) for name, tensor in drawn.items()}
         else:
             rows = self._gather(self._own(self._indices(position, batch, self.spec.length)))
@@ -170,13 +171,15 @@ class Feed:
         )
 
     def _sampled(self, draws: Mapping[str, Draw], *key: str | int) -> Batch:
-        plan = self.recipe.plan
-        return {
-            name: self._own(draw.sample(plan.batch, stream(plan.seed, "draw", *key, name))).to(
-                self.device, non_blocking=True
-            )
-            for name, draw in draws.items()
-        }
+        found: Batch = {}
+        for name, draw in draws.items():
+            rows = draw.sample(self.recipe.plan.batch, self._stream("draw", *key, name))
+            found[name] = self._own(rows).to(self.device, non_blocking=True)
+        return found
+
+    def _stream(self, *key: str | int) -> torch.Generator:
+        """Return the stream of a key, good until the next one is asked for."""
+        return stream(self.recipe.plan.seed, *key, generator=self._generator)
 
 
 def architecture_scalars(

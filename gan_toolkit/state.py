@@ -153,14 +153,15 @@ class TrainState:
     def _averaged(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return the floating tensors of the averages and those that they follow, pairwise.
 
-        A tensor that a network holds in several places is there once.
+        A tensor that a network holds in several places is there once. They are the tensors
+        themselves: a program may move what they hold to another place.
         """
         pairs = {
             id(own): (own, followed)
             for name, average in self.ema.items()
             for own, followed in zip(
                 average.state_dict(keep_vars=True).values(),
-                self.networks[name].state_dict().values(),
+                self.networks[name].state_dict(keep_vars=True).values(),
                 strict=True,
             )
             if own.is_floating_point()

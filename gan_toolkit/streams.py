@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 
-def stream(seed: int, *key: str | int) -> torch.Generator:
-    """Return a CPU generator that depends on `(seed, *key)` alone."""
+def stream(seed: int, *key: str | int, generator: torch.Generator | None = None) -> torch.Generator:
+    """Return a CPU generator that depends on `(seed, *key)` alone; an old one may become it."""
     digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    generator = torch.Generator() if generator is None else generator
+    return generator.manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 @contextmanager

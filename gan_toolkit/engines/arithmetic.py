@@ -15,7 +15,9 @@ from torch.optim import SGD, Adam, Optimizer, RMSprop
 from torch.optim.adam import adam as torch_adam
 
 Slots = Mapping[str, Tensor]
-"""An optimiser's memory of one weight."""
+"""An optimiser's memory of one weight, or of several that lie end to end as one vector."""
+OWNERS = "owners"
+"""Beside the memory of several: the place of the weight that each number is of."""
 Group = Mapping[str, Any]  # Any: torch's own type for parameter groups
 UpdateOne = Callable[[Tensor, Tensor, Slots, Tensor, Group], None]
 Update = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Slots], Tensor, Group], None]
@@ -30,9 +32,15 @@ def adam(weight: Tensor, gradient: Tensor, slots: Slots, lr: Tensor, group: Grou
     first, second = slots["exp_avg"], slots["exp_avg_sq"]
     first.lerp_(gradient, 1 - beta1)
     second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    scale = (1 - beta2**count).sqrt()
+    scale = _each((1 - beta2**count).sqrt(), slots, weight)
     denominator = second.sqrt() / scale + group["eps"]
-    weight.sub_(lr / (1 - beta1**count) * (first / denominator))
+    weight.sub_(_each(lr / (1 - beta1**count), slots, weight) * (first / denominator))
+
+
+def _each(values: Tensor, slots: Slots, weight: Tensor) -> Tensor:
+    """Return for each number of a vector of weights the value of the weight that it is from."""
+    owners = slots.get(OWNERS)
+    return values if owners is None else values[owners].to(weight.dtype)
 
 
 def rmsprop(weight: Tensor, gradient: Tensor, slots: Slots, lr: Tensor, group: Group) -> None:

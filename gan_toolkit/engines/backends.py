@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -36,6 +38,8 @@ class Backend:
     """Return the graph, given examples of its inputs, as something to call."""
     updates: Updates = field(default_factory=lambda: WRITTEN_OUT)
     decompositions: Decompositions = field(default_factory=dict)
+    joins: bool = False
+    """Whether small tensors are to be changed as one vector."""
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -49,7 +53,10 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
         parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
         return functools.reduce(torch.add, parts)
     if min(rows, columns) <= NARROW and rows * terms * columns <= LITTLE:
-        return (left.unsqueeze(2) * right).sum(1)
+        if rows <= NARROW:
+            return (left.unsqueeze(2) * right).sum(1)
+        # Column by column, or there would be no more than two numbers side by side.
+        return torch.stack([(left * column).sum(1) for column in right.unbind(1)], 1)
     return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way
 
 
@@ -67,25 +74,42 @@ PRODUCTS: Decompositions = {
 }
 
 
+ON_PROCESSORS: Mapping[str, bool | int] = {
+    "cpp_wrapper": True,
+    "cpp_wrapper_build_separate": True,  # only the loops need the compiler's best
+    # The first program would take 5 s more, and 140 MB of /tmp whatever folder is named.
+    "cpp_cache_precompile_headers": False,
+    "cpp.vec_isa_ok": True,  # as `-march=native` believes it
+    # New weights are stored, not computed again for every sample that passes through them.
+    "realize_opcount_threshold": 8,
+}
+"""Options of torch's compiler."""
+
+
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
     """Return the graph as machine code; kept in the cache folder for runs to come.
 
-    For a processor it is one source file, for a GPU a kernel for each group of operations.
+    For a processor it is C++, for a GPU a kernel for each group of operations.
     """
-    options = {
-        "cpp_wrapper": examples[0].device.type == "cpu",
-        # The first program would take 5 s more, and 140 MB of /tmp whatever folder is named.
-        "cpp_cache_precompile_headers": False,
-        # To try the instructions that the processor says it has would take 7 s; `-march=native`,
-        # which the program is compiled with, believes it too.
-        "cpp.vec_isa_ok": True,
-    }
-    with warnings.catch_warnings():
+    options = ON_PROCESSORS if examples[0].device.type == "cpu" else {}
+    with warnings.catch_warnings(), _untried_instructions():
         warnings.simplefilter("ignore")  # the compiler's, of itself
         from torch._inductor import compile as compile_graph
 
-        found: Run = compile_graph(graph, [*examples], options=options)
+        found: Run = compile_graph(graph, [*examples], options=dict(options))
     return found
+
+
+@contextmanager
+def _untried_instructions() -> Iterator[None]:
+    """Keep torch from trying out the processor's instructions, 3 to 10 s of a first program.
+
+    Those that it would not use untried serve products of small integers.
+    """
+    from torch._inductor.cpu_vec_isa import VecISA
+
+    with patch.object(VecISA, "check_build", return_value=False):
+        yield
 
 
 def as_it_is(graph: GraphModule, examples: list[Tensor]) -> Run:
@@ -94,5 +118,5 @@ def as_it_is(graph: GraphModule, examples: list[Tensor]) -> Run:
     return graph
 
 
-COMPILED = Backend("compiled", inductor, decompositions=PRODUCTS)
+COMPILED = Backend("compiled", inductor, decompositions=PRODUCTS, joins=True)
 CAPTURED = Backend("captured", as_it_is, AT_ONCE)

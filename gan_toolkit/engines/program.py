@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,9 +22,10 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_toolkit.data import Batch
-from gan_toolkit.engines.arithmetic import Slots, Updates
+from gan_toolkit.engines.arithmetic import OWNERS, Slots, Updates
 from gan_toolkit.engines.backends import Backend
 from gan_toolkit.engines.recorded import Recorded
+from gan_toolkit.engines.vectors import Groups, Layout
 from gan_toolkit.state import Readings, TrainState
 from gan_toolkit.step import Move, minibatches, objective, pieces
 from gan_toolkit.vitals import Vitals
@@ -37,15 +39,13 @@ class Program:
     """A step of one stage, with the same moves and terms due, for any tensors of those shapes."""
 
     def __init__(self, state: TrainState, moves: Sequence[Move], backend: Backend) -> None:
-        held = _held(state)
-        self._names = list(held)
-        gathered = [*held.values(), *_memories(state), *tensors_of(moves)]
+        groups = _groups(state)
+        self._layout = Layout(groups, join=backend.joins and state.device.type == "cpu")
+        gathered = [*self._layout.gathered(groups), *_memories(state), *tensors_of(moves)]
         self._distinct = _Distinct(gathered)
         self._bound: list[Tensor] = []
         self._bound_to: tuple[TrainState, int] | None = None
-        tracing = _Tracing(
-            state, moves, self._names, self._distinct, _followed(state, held), backend.updates
-        )
+        tracing = _Tracing(state, moves, self._layout, self._distinct, backend.updates)
         self._numbers = _Numbers()
         numbers = self._numbers.of(state, moves, 1)
         given = [tensor.detach() for tensor in self._distinct.pick(gathered)]
@@ -78,8 +78,7 @@ class Program:
         """Return what the graph reads; on a GPU, record it for a state that it did not have yet."""
         bound = self._bound_to == (state, state.loads)
         if not bound:
-            held = _held(state)
-            self._bound = [held[name].detach() for name in self._names]
+            self._bound = [one.detach() for one in self._layout.gathered(_groups(state))]
             self._bound_to = (state, state.loads)
         memories = list(_memories(state))
         gathered = [*self._bound, *memories, *tensors_of(moves)]
@@ -125,26 +124,26 @@ class _Tracing:
         self,
         state: TrainState,
         moves: Sequence[Move],
-        names: Sequence[str],
+        layout: Layout,
         distinct: _Distinct,
-        followed: Sequence[tuple[str, str]],
         updates: Updates,
     ) -> None:
         self._state = state
         self._moves = moves
-        self._names = names
+        self._layout = layout
         self._distinct = distinct
-        self._followed = followed
         self._updates = updates
         self._working = _Working(nn.ModuleDict(dict(state.networks)))
-        self._places = _places(self._working, _held(state))
+        self._places = _places(self._working, _groups(state))
+        self._followed = _followed(state, layout)
         self.readings: list[str] = []
         self.looks: list[str] = []
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
         *picked, numbers = given
-        tensors = iter(self._distinct.spread(picked))
-        held = {name: next(tensors) for name in self._names}
+        spread = self._distinct.spread(picked)
+        held = self._layout.named(spread[: self._layout.count])
+        tensors = iter(spread[self._layout.count :])
         shadow = copy.copy(self._state)
         shadow.readings, shadow.vitals = Readings(), _Looking(log_every=1)
         memories = {
@@ -157,8 +156,8 @@ class _Tracing:
         for rows in minibatches(shadow):
             for move, rate in zip(moves, rates, strict=True):
                 self._learn(shadow, held, move, rows, rate)
-        for average, network in self._followed:
-            held[average].lerp_(held[network], ema.to(held[average].dtype))
+        for average, followed in self._followed:
+            held[average].lerp_(held[followed], ema.to(held[average].dtype))
         for name, memory in memories.items():
             for key, tensor in memory.items():
                 tensor.copy_(shadow.terms[name][key])
@@ -181,21 +180,36 @@ class _Tracing:
         }
         weights = {key: held[f"networks.{name}"] for key, name in names.items()}
         gradients = self._gradients(shadow, held, move, rows, list(weights.values()))
-        for group in optimiser.param_groups:
-            learning: list[Tensor] = []
-            slopes: list[Tensor] = []
-            slots: list[Slots] = []
-            for parameter in group["params"]:
-                gradient = gradients[id(weights[parameter])]
-                if gradient is not None:
-                    prefix = f"optimisers.{move.name}.{names[parameter]}."
-                    kept = optimiser.state.get(parameter, {})
-                    learning.append(weights[parameter])
-                    slopes.append(gradient)
-                    slots.append({slot: held[prefix + slot] for slot in kept})
+        for network, group in zip(move.update.networks, optimiser.param_groups, strict=True):
+            slopes = {key: gradients[id(weights[key])] for key in group["params"]}
+            found = {key: slope for key, slope in slopes.items() if slope is not None}
+            learning = [weights[key] for key in found]
+            slots: list[Slots] = [
+                {
+                    slot: held[f"optimisers.{move.name}.{names[key]}.{slot}"]
+                    for slot in optimiser.state.get(key, {})
+                }
+                for key in found
+            ]
+            given = list(found.values())
+            if len(found) == len(slopes) and (whole := self._whole(held, move, network, slots)):
+                learning, slots = [held[f"networks.{network}"]], [whole]
+                given = [torch.cat([slope.reshape(-1) for slope in given])]
             if learning:
-                update(learning, slopes, slots, rate * group["rate"], group)
+                update(learning, given, slots, rate * group["rate"], group)
         self._with(held, {}, lambda: _constrain(shadow, move))
+
+    def _whole(
+        self, held: Mapping[str, Tensor], move: Move, network: str, slots: Sequence[Slots]
+    ) -> Slots | None:
+        """Return the memory of all weights of a network as vectors, none unless all are vectors."""
+        kinds = {frozenset(memory) for memory in slots}
+        weights, memory = f"networks.{network}", f"optimisers.{move.name}.{network}"
+        names = {slot: f"{memory}.{slot}" for kind in kinds for slot in kind}
+        if len(kinds) != 1 or not {weights, *names.values()} <= held.keys():
+            return None
+        owners = self._layout.owners[weights]
+        return {OWNERS: owners, **{slot: held[name] for slot, name in names.items()}}
 
     def _gradients(
         self,
@@ -251,18 +265,21 @@ class _Working(nn.Module):
         return work()
 
 
-def _held(state: TrainState) -> dict[str, Tensor]:
+def _groups(state: TrainState) -> dict[str, dict[str, Tensor]]:
     """Return what a step changes in place, by name: networks, averages, optimisers' memories."""
-    found: dict[str, Tensor] = {}
-    for group, networks in (("networks", state.networks), ("ema", state.ema)):
+    found: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+    for kind, networks in (("networks", state.networks), ("ema", state.ema)):
         for name, network in networks.items():
-            for key, tensor in (*network.named_parameters(), *network.named_buffers()):
-                found[f"{group}.{name}.{key}"] = tensor
+            group = f"{kind}.{name}"
+            found[group] = {f"{group}.{key}": own for key, own in network.named_parameters()}
+            buffers = {f"{group}.{key}": own for key, own in network.named_buffers()}
+            found[f"{group} buffers"] = buffers
     for update, optimiser in state.optimisers.items():
         for name in state.recipe.plan.updates[update].networks:
+            group = f"optimisers.{update}.{name}"
             for key, parameter in state.networks[name].named_parameters():
                 for slot, tensor in optimiser.state.get(parameter, {}).items():
-                    found[f"optimisers.{update}.{name}.{key}.{slot}"] = tensor
+                    found[f"{group}.{slot}"][f"{group}.{key}.{slot}"] = tensor
     return found
 
 
@@ -271,9 +288,14 @@ def _memories(state: TrainState) -> Iterator[Tensor]:
         yield from memory.values()
 
 
-def _places(module: nn.Module, held: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the name in `held` of the tensor at each place of a module, a shared layer once."""
-    names = {id(tensor): name for name, tensor in held.items() if name.startswith("networks.")}
+def _places(module: nn.Module, groups: Groups) -> dict[str, str]:
+    """Return the name of the tensor at each place of a module, a shared layer once."""
+    names = {
+        id(tensor): name
+        for group, held in groups.items()
+        for name, tensor in held.items()
+        if group.startswith("networks.")
+    }
     return {
         f"{path}.{key}": names[id(tensor)]
         for path, layer in module.named_modules()
@@ -345,14 +367,23 @@ def _constrain(shadow: TrainState, move: Move) -> None:
         term.constrain(networks)
 
 
-def _followed(state: TrainState, held: Mapping[str, Tensor]) -> list[tuple[str, str]]:
-    """Return the names of averages and of what they follow, as `TrainState.follow` moves them."""
-    return [
-        (f"ema.{name}.{key}", f"networks.{name}.{key}")
-        for name, average in state.ema.items()
-        for key, tensor in average.state_dict().items()
-        if tensor.is_floating_point() and f"ema.{name}.{key}" in held
-    ]
+def _followed(state: TrainState, layout: Layout) -> list[tuple[str, str]]:
+    """Return the names of averages and of what they follow, as `TrainState.follow` moves them.
+
+    Weights that are one vector on both sides are so here.
+    """
+    groups = _groups(state)
+    found: list[tuple[str, str]] = []
+    for name, average in state.ema.items():
+        pair = (f"ema.{name}", f"networks.{name}")
+        whole = groups[pair[0]] if layout.owners.keys() >= set(pair) else {}
+        found += [pair] if whole else []
+        held = {**groups[pair[0]], **groups[f"{pair[0]} buffers"]}
+        for key, tensor in average.state_dict().items():
+            own = f"{pair[0]}.{key}"
+            if tensor.is_floating_point() and own in held and own not in whole:
+                found.append((own, f"{pair[1]}.{key}"))
+    return found
 
 
 def _refuse_own_draws(graph: GraphModule) -> None:

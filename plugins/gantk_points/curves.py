@@ -51,10 +51,11 @@ class Shape(Options):
     def f(self, x: Tensor) -> Tensor:
         """Return the function's values, one for each of `x`, in the precision of `x`."""
         if self.kind == "polynomial":
-            value = torch.full_like(x, self.coefficients[-1])
-            for coefficient in self.coefficients[-2::-1]:
+            *lower, highest = self.coefficients
+            value: float | Tensor = highest
+            for coefficient in reversed(lower):
                 value = value * x + coefficient
-            return value
+            return value if isinstance(value, Tensor) else torch.full_like(x, value)
         angle = x * (2 * math.pi * self.frequency) + self.phase
         return self.amplitude * (angle.sin() if self.kind == "sine" else angle.cos())
 
@@ -125,23 +126,24 @@ class Curve(Shape, PointSet):
         """Return `sample` [n, d], for two curves also `label` [n], 0 or 1."""
         x = torch.empty(n, self.dimension - 1).uniform_(self.low, self.high, generator=generator)
         x.clamp_(max=self._largest_x)  # rounding may have reached high
-        heights = self.heights(x)  # [curves, n]
-        rows = {SAMPLE: torch.cat([x, heights[0, :, None]], 1)}
-        if self.second is not None:
-            label = (torch.rand(n, generator=generator) >= self.share).long()
-            rows = {SAMPLE: torch.cat([x, heights.gather(0, label[None]).T], 1), LABEL: label}
+        y, *others = self.heights(x)
+        rows: Batch = {}
+        if others:
+            rows[LABEL] = (torch.rand(n, generator=generator) >= self.share).long()
+            y = torch.cat([y, *others], 1).gather(1, rows[LABEL][:, None])
         if self.noise:
-            rows[SAMPLE][:, -1] += torch.randn(n, generator=generator) * self.noise
-        return rows
+            y = y + torch.randn(n, 1, generator=generator) * self.noise
+        return {SAMPLE: torch.cat([x, y], 1), **rows}
 
     @cached_property
     def _largest_x(self) -> float:
         """The float32 next below `high`."""
         return float(torch.nextafter(torch.tensor(self.high), torch.tensor(-math.inf)))
 
-    def heights(self, x: Tensor) -> Tensor:
-        """Return y without noise at `x` [n, d - 1] for every curve: [curves, n] float32.
+    def heights(self, x: Tensor) -> list[Tensor]:
+        """Return y without noise at `x` [n, d - 1] for each curve: [n, 1] float32.
 
         The sum is taken in double precision: high powers cancel.
         """
-        return torch.stack([shape.f(x.double()).sum(1) for shape in self.shapes]).float()
+        wide = x.double()
+        return [shape.f(wide).sum(1, keepdim=True).float() for shape in self.shapes]
