@@ -70,7 +70,7 @@ def write_tensors(
     for name, tensor in tensors.items():
         plain = tensor.detach().cpu().contiguous()
         storage = plain.untyped_storage().data_ptr()
-        # Tied weights are written once a name: safetensors refuses shared memory.
+        # Tied or joined weights are written once a name: safetensors refuses shared memory.
         host[name] = plain.clone() if storage in seen else plain
         seen.add(storage)
     path.write_bytes(save(host, dict(metadata) if metadata else None))

@@ -1,6 +1,6 @@
 """Randomness as an input: every draw comes from a stream keyed by what it is for.
 
-No generator state lives anywhere, so there is none to save: a stream is a function of its key.
+No generator's state outlives a draw, so there is none to save: a stream is a function of its key.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from torch import Tensor
 
 
 def stream(seed: int, *key: str | int, generator: torch.Generator | None = None) -> torch.Generator:
-    """Return a CPU generator that depends on `(seed, *key)` alone; an old one may become it."""
+    """Return a CPU generator that depends on `(seed, *key)` alone.
+
+    Making one takes as long as a small draw: a `generator` that is given is seeded and returned.
+    """
     digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
     generator = torch.Generator() if generator is None else generator
     return generator.manual_seed(int.from_bytes(digest, "little") >> 1)

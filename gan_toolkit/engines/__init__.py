@@ -20,7 +20,7 @@ class Engine(Protocol):
     """What makes a step."""
 
     def ready(self, state: TrainState, moves: Sequence[Move], new_images: int) -> bool:
-        """Prepare for such a step, changing nothing; return whether this engine can make it."""
+        """Prepare for such a step, changing no number; return whether this engine can make it."""
 
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Make the moves and let the averages follow; `state` counts a step and the images."""

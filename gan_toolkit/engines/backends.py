@@ -74,16 +74,18 @@ PRODUCTS: Decompositions = {
 }
 
 
-ON_PROCESSORS: Mapping[str, bool | int] = {
-    "cpp_wrapper": True,
-    "cpp_wrapper_build_separate": True,  # only the loops need the compiler's best
+OPTIONS: Mapping[str, bool | int] = {
     # The first program would take 5 s more, and 140 MB of /tmp whatever folder is named.
     "cpp_cache_precompile_headers": False,
     "cpp.vec_isa_ok": True,  # as `-march=native` believes it
+}
+ON_PROCESSORS: Mapping[str, bool | int] = {
+    "cpp_wrapper": True,
+    "cpp_wrapper_build_separate": True,  # only the loops need the compiler's best
     # New weights are stored, not computed again for every sample that passes through them.
     "realize_opcount_threshold": 8,
 }
-"""Options of torch's compiler."""
+"""Options of torch's compiler, and more of them where there is no GPU."""
 
 
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
@@ -91,20 +93,21 @@ def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
 
     For a processor it is C++, for a GPU a kernel for each group of operations.
     """
-    options = ON_PROCESSORS if examples[0].device.type == "cpu" else {}
+    more = ON_PROCESSORS if examples[0].device.type == "cpu" else {}
     with warnings.catch_warnings(), _untried_instructions():
         warnings.simplefilter("ignore")  # the compiler's, of itself
         from torch._inductor import compile as compile_graph
 
-        found: Run = compile_graph(graph, [*examples], options=dict(options))
+        found: Run = compile_graph(graph, [*examples], options={**OPTIONS, **more})
     return found
 
 
 @contextmanager
 def _untried_instructions() -> Iterator[None]:
-    """Keep torch from trying out the processor's instructions, 3 to 10 s of a first program.
+    """Keep torch from trying out what the processor says it can do: 3 to 10 s of a first program.
 
-    Those that it would not use untried serve products of small integers.
+    Torch asks once a process. Vectors are used all the same (`cpp.vec_isa_ok`); what stays aside
+    untried are products of small integers and of bfloat16, which it writes only when tuning.
     """
     from torch._inductor.cpu_vec_isa import VecISA
 

@@ -25,7 +25,7 @@ from gan_toolkit.data import Batch
 from gan_toolkit.engines.arithmetic import OWNERS, Slots, Updates
 from gan_toolkit.engines.backends import Backend
 from gan_toolkit.engines.recorded import Recorded
-from gan_toolkit.engines.vectors import Groups, Layout
+from gan_toolkit.engines.vectors import Families, Layout
 from gan_toolkit.state import Readings, TrainState
 from gan_toolkit.step import Move, minibatches, objective, pieces
 from gan_toolkit.vitals import Vitals
@@ -39,9 +39,11 @@ class Program:
     """A step of one stage, with the same moves and terms due, for any tensors of those shapes."""
 
     def __init__(self, state: TrainState, moves: Sequence[Move], backend: Backend) -> None:
-        groups = _groups(state)
-        self._layout = Layout(groups, join=backend.joins and state.device.type == "cpu")
-        gathered = [*self._layout.gathered(groups), *_memories(state), *tensors_of(moves)]
+        families = _families(state)
+        self._layout = Layout(families, join=backend.joins and state.device.type == "cpu")
+        held, moved = self._layout.gathered(families)
+        state.loads += moved
+        gathered = [*held, *_memories(state), *tensors_of(moves)]
         self._distinct = _Distinct(gathered)
         self._bound: list[Tensor] = []
         self._bound_to: tuple[TrainState, int] | None = None
@@ -78,7 +80,9 @@ class Program:
         """Return what the graph reads; on a GPU, record it for a state that it did not have yet."""
         bound = self._bound_to == (state, state.loads)
         if not bound:
-            self._bound = [one.detach() for one in self._layout.gathered(_groups(state))]
+            held, moved = self._layout.gathered(_families(state))
+            state.loads += moved
+            self._bound = [tensor.detach() for tensor in held]
             self._bound_to = (state, state.loads)
         memories = list(_memories(state))
         gathered = [*self._bound, *memories, *tensors_of(moves)]
@@ -134,7 +138,7 @@ class _Tracing:
         self._distinct = distinct
         self._updates = updates
         self._working = _Working(nn.ModuleDict(dict(state.networks)))
-        self._places = _places(self._working, _groups(state))
+        self._places = _places(self._working, _families(state))
         self._followed = _followed(state, layout)
         self.readings: list[str] = []
         self.looks: list[str] = []
@@ -203,10 +207,9 @@ class _Tracing:
         self, held: Mapping[str, Tensor], move: Move, network: str, slots: Sequence[Slots]
     ) -> Slots | None:
         """Return the memory of all weights of a network as vectors, none unless all are vectors."""
-        kinds = {frozenset(memory) for memory in slots}
         weights, memory = f"networks.{network}", f"optimisers.{move.name}.{network}"
-        names = {slot: f"{memory}.{slot}" for kind in kinds for slot in kind}
-        if len(kinds) != 1 or not {weights, *names.values()} <= held.keys():
+        names = {slot: f"{memory}.{slot}" for own in slots for slot in own}
+        if not {weights, *names.values()} <= held.keys():
             return None
         owners = self._layout.owners[weights]
         return {OWNERS: owners, **{slot: held[name] for slot, name in names.items()}}
@@ -265,21 +268,24 @@ class _Working(nn.Module):
         return work()
 
 
-def _groups(state: TrainState) -> dict[str, dict[str, Tensor]]:
-    """Return what a step changes in place, by name: networks, averages, optimisers' memories."""
-    found: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+def _families(state: TrainState) -> dict[str, dict[str, dict[str, Tensor]]]:
+    """Return what a step changes in place: networks, averages, optimisers' memories."""
+    found: defaultdict[str, dict[str, dict[str, Tensor]]] = defaultdict(dict)
     for kind, networks in (("networks", state.networks), ("ema", state.ema)):
         for name, network in networks.items():
             group = f"{kind}.{name}"
-            found[group] = {f"{group}.{key}": own for key, own in network.named_parameters()}
+            weights = {f"{group}.{key}": own for key, own in network.named_parameters()}
             buffers = {f"{group}.{key}": own for key, own in network.named_buffers()}
-            found[f"{group} buffers"] = buffers
+            found[name][group] = weights
+            found[""][f"{group} buffers"] = buffers
     for update, optimiser in state.optimisers.items():
         for name in state.recipe.plan.updates[update].networks:
             group = f"optimisers.{update}.{name}"
-            for key, parameter in state.networks[name].named_parameters():
-                for slot, tensor in optimiser.state.get(parameter, {}).items():
-                    found[f"{group}.{slot}"][f"{group}.{key}.{slot}"] = tensor
+            learned = state.networks[name].named_parameters()
+            kept = {key: optimiser.state.get(weight, {}) for key, weight in learned}
+            for slot in sorted({slot for memory in kept.values() for slot in memory}):
+                own = {f"{group}.{key}.{slot}": m[slot] for key, m in kept.items() if slot in m}
+                found[name if len(own) == len(kept) else ""][f"{group}.{slot}"] = own
     return found
 
 
@@ -288,10 +294,11 @@ def _memories(state: TrainState) -> Iterator[Tensor]:
         yield from memory.values()
 
 
-def _places(module: nn.Module, groups: Groups) -> dict[str, str]:
+def _places(module: nn.Module, families: Families) -> dict[str, str]:
     """Return the name of the tensor at each place of a module, a shared layer once."""
     names = {
         id(tensor): name
+        for groups in families.values()
         for group, held in groups.items()
         for name, tensor in held.items()
         if group.startswith("networks.")
@@ -370,19 +377,19 @@ def _constrain(shadow: TrainState, move: Move) -> None:
 def _followed(state: TrainState, layout: Layout) -> list[tuple[str, str]]:
     """Return the names of averages and of what they follow, as `TrainState.follow` moves them.
 
-    Weights that are one vector on both sides are so here.
+    Weights that are one vector are so here.
     """
-    groups = _groups(state)
     found: list[tuple[str, str]] = []
     for name, average in state.ema.items():
-        pair = (f"ema.{name}", f"networks.{name}")
-        whole = groups[pair[0]] if layout.owners.keys() >= set(pair) else {}
-        found += [pair] if whole else []
-        held = {**groups[pair[0]], **groups[f"{pair[0]} buffers"]}
+        followers, followed = f"ema.{name}", f"networks.{name}"
+        joined = followers in layout.owners
+        if joined:
+            found.append((followers, followed))
+        learned = dict(average.named_parameters())
+        held = {**learned, **dict(average.named_buffers())}
         for key, tensor in average.state_dict().items():
-            own = f"{pair[0]}.{key}"
-            if tensor.is_floating_point() and own in held and own not in whole:
-                found.append((own, f"{pair[1]}.{key}"))
+            if tensor.is_floating_point() and key in held and not (joined and key in learned):
+                found.append((f"{followers}.{key}", f"{followed}.{key}"))
     return found
 
 

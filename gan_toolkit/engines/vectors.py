@@ -16,48 +16,60 @@ MOST = 2**16
 """Numbers of a vector: larger tensors are worth a loop each."""
 Groups = Mapping[str, Mapping[str, Tensor]]
 """Tensors by name, by the name of what they are together."""
+Families = Mapping[str, Groups]
+"""Groups that have a tensor for each weight of a network, by the network; the others by no name."""
 
 
 class Layout:
     """Which groups of tensors are vectors, and in which order a program is given everything.
 
-    Without `join` none is.
+    Those of a network are all vectors or none is; without `join` none is.
     """
 
-    def __init__(self, groups: Groups, *, join: bool) -> None:
-        times = Counter(id(tensor) for group in groups.values() for tensor in group.values())
+    def __init__(self, families: Families, *, join: bool) -> None:
+        times = Counter(id(one) for group in _groups(families).values() for one in group.values())
         self._shapes = {
             name: {key: tensor.shape for key, tensor in group.items()}
+            for network, groups in families.items()
+            if join and network and all(_joinable(group, times) for group in groups.values())
             for name, group in groups.items()
-            if join
-            and _joinable(list(group.values()))
-            and all(times[id(t)] == 1 for t in group.values())
         }
-        self.alone = [
-            key for name, group in groups.items() if name not in self._shapes for key in group
+        self._alone = [
+            (name, key)
+            for name, group in _groups(families).items()
+            if name not in self._shapes
+            for key in group
         ]
-        self.owners = {name: _owners(groups[name]) for name in self._shapes}
+        self.owners = {name: _owners(_groups(families)[name]) for name in self._shapes}
         """For each number of a vector, by its name, the place of its tensor: int64."""
-        self.count = len(self._shapes) + len(self.alone)
+        self.count = len(self._shapes) + len(self._alone)
 
-    def gathered(self, groups: Groups) -> list[Tensor]:
-        """Return the vectors, then the tensors that are none of them."""
-        held = {key: tensor for group in groups.values() for key, tensor in group.items()}
-        vectors = [end_to_end(list(groups[name].values())) for name in self._shapes]
-        return [*vectors, *(held[key] for key in self.alone)]
+    def gathered(self, families: Families) -> tuple[list[Tensor], bool]:
+        """Return the vectors and then all else, and whether any tensor was moved for that.
+
+        Who held a tensor by its storage holds an old one then.
+        """
+        groups = _groups(families)
+        vectors = [
+            end_to_end([groups[name][key] for key in shapes])
+            for name, shapes in self._shapes.items()
+        ]
+        alone = [groups[name][key] for name, key in self._alone]
+        return [*(vector for vector, _ in vectors), *alone], any(moved for _, moved in vectors)
 
     def named(self, given: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return by name the vectors, their parts, and all else, from what `gathered` returned."""
         vectors = dict(zip(self._shapes, given, strict=False))
-        named = {**vectors, **dict(zip(self.alone, given[len(vectors) :], strict=True))}
+        alone = [key for _, key in self._alone]
+        named = {**vectors, **dict(zip(alone, given[len(vectors) :], strict=True))}
         for name, vector in vectors.items():
             shapes = self._shapes[name]
             named.update(zip(shapes, _parts(vector, list(shapes.values())), strict=True))
         return named
 
 
-def end_to_end(tensors: Sequence[Tensor]) -> Tensor:
-    """Return contiguous tensors as one vector that shares their storage.
+def end_to_end(tensors: Sequence[Tensor]) -> tuple[Tensor, bool]:
+    """Return contiguous tensors as one vector that shares their storage, and whether they moved.
 
     They are moved there unless they lie end to end already.
     """
@@ -69,19 +81,26 @@ def end_to_end(tensors: Sequence[Tensor]) -> Tensor:
             break
         place += tensor.numel()
     else:
-        return first.detach().as_strided([place - first.storage_offset()], [1])
+        return first.detach().as_strided([place - first.storage_offset()], [1]), False
     vector = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     for tensor, part in zip(tensors, _parts(vector, [t.shape for t in tensors]), strict=True):
         tensor.data = part
-    return vector
+    return vector, True
 
 
-def _joinable(tensors: Sequence[Tensor]) -> bool:
+def _groups(families: Families) -> dict[str, Mapping[str, Tensor]]:
+    return {name: group for groups in families.values() for name, group in groups.items()}
+
+
+def _joinable(group: Mapping[str, Tensor], times: Mapping[int, int]) -> bool:
+    tensors = list(group.values())
     return (
         len(tensors) > 1
         and len({(tensor.dtype, tensor.device) for tensor in tensors}) == 1
+        and tensors[0].is_floating_point()
         and sum(tensor.numel() for tensor in tensors) <= MOST
         and all(tensor.is_contiguous() and tensor.numel() for tensor in tensors)
+        and all(times[id(tensor)] == 1 for tensor in tensors)
     )
 
 

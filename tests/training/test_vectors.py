@@ -22,7 +22,8 @@ def some() -> list[Tensor]:
 
 def test_the_parts_are_the_tensors_in_order() -> None:
     tensors = some()
-    vector = end_to_end(tensors)
+    vector, moved = end_to_end(tensors)
+    assert moved
     assert vector.tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
     assert all(torch.equal(own, other) for own, other in zip(tensors, some(), strict=True))
     vector.mul_(2)
@@ -33,10 +34,13 @@ def test_the_parts_are_the_tensors_in_order() -> None:
 
 def test_what_lies_end_to_end_stays_where_it_is() -> None:
     tensors = some()
-    first = end_to_end(tensors)
-    assert end_to_end(tensors).data_ptr() == first.data_ptr()
-    assert end_to_end(tensors[1:]).data_ptr() == tensors[1].data_ptr()
-    swapped = end_to_end(tensors[::-1])
+    first, _ = end_to_end(tensors)
+    for part in (tensors, tensors[1:]):
+        again, moved = end_to_end(part)
+        assert again.data_ptr() == part[0].data_ptr()
+        assert not moved
+    swapped, moved = end_to_end(tensors[::-1])
+    assert moved
     assert swapped.data_ptr() != first.data_ptr()
     assert swapped.tolist() == [8, 9, 7, 0, 1, 2, 3, 4, 5]
 
@@ -44,7 +48,7 @@ def test_what_lies_end_to_end_stays_where_it_is() -> None:
 def test_a_weight_stays_the_weight_that_its_optimiser_and_its_network_know() -> None:
     layer = nn.Linear(3, 2)
     optimiser = torch.optim.SGD(layer.parameters(), lr=1.0)
-    vector = end_to_end(list(layer.parameters()))
+    vector, _ = end_to_end(list(layer.parameters()))
     before = vector.clone()
     layer(torch.ones(1, 3)).sum().backward()
     optimiser.step()
@@ -53,25 +57,42 @@ def test_a_weight_stays_the_weight_that_its_optimiser_and_its_network_know() -> 
 
 def test_only_small_alike_and_unshared_tensors_are_joined() -> None:
     shared = torch.zeros(2)
-    groups = {
-        "small": {"a": torch.zeros(2, 2), "b": torch.zeros(3)},
-        "large": {"c": torch.zeros(MOST), "d": torch.zeros(1)},
-        "single": {"e": torch.zeros(4)},
-        "mixed": {"f": torch.zeros(2), "g": torch.zeros(2, dtype=torch.int64)},
-        "turned": {"h": torch.zeros(2, 3).T, "i": torch.zeros(2)},
-        "empty": {"j": torch.zeros(0), "k": torch.zeros(2)},
-        "one": {"l": shared, "m": torch.zeros(1)},
-        "other": {"n": shared, "o": torch.zeros(1)},
+    a_and_b = {"a": torch.zeros(2, 2), "b": torch.zeros(3)}
+    families = {
+        "small": {
+            "weights": a_and_b,
+            "counts": {"a.step": torch.zeros(()), "b.step": torch.zeros(())},
+        },
+        "large": {"c&d": {"c": torch.zeros(MOST), "d": torch.zeros(1)}},
+        "single": {"e": {"e": torch.zeros(4)}},
+        "mixed": {"f&g": {"f": torch.zeros(2), "g": torch.zeros(2).double()}},
+        "turned": {"h&i": {"h": torch.zeros(2, 3).T, "i": torch.zeros(2)}},
+        "empty": {"j&k": {"j": torch.zeros(0), "k": torch.zeros(2)}},
+        "one": {"l&m": {"l": shared, "m": torch.zeros(1)}},
+        "other": {"n&o": {"n": shared, "o": torch.zeros(1)}},
+        "whole": {"p&q": {"p": torch.zeros(1), "q": torch.zeros(1)}, "r": {"r": torch.zeros(1)}},
+        "": {"s&t": {"s": torch.zeros(1), "t": torch.zeros(1)}},
     }
-    layout = Layout(groups, join=True)
-    assert layout.owners.keys() == {"small"}
-    assert layout.owners["small"].tolist() == [0, 0, 0, 0, 1, 1, 1]
-    assert layout.alone == list("cdefghijklmno")
-    named = layout.named(layout.gathered(groups))
-    assert named.keys() == {"small", *"abcdefghijklmno"}
+    layout = Layout(families, join=True)
+    assert layout.owners.keys() == {"weights", "counts"}
+    assert layout.owners["weights"].tolist() == [0, 0, 0, 0, 1, 1, 1]
+    gathered, moved = layout.gathered(families)
+    assert moved
+    assert len(gathered) == layout.count
+    assert not layout.gathered(families)[1]
+    named = layout.named(gathered)
+    assert named.keys() == {
+        "weights",
+        "counts",
+        "a",
+        "b",
+        "a.step",
+        "b.step",
+        *"cdefghijklmnopqrst",
+    }
     assert named["a"].shape == (2, 2)
     assert named["l"] is named["n"] is shared
-    assert Layout(groups, join=False).alone == list("abcdefghijklmno")
+    assert Layout(families, join=False).owners == {}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -79,7 +100,7 @@ def test_each_weight_of_a_vector_has_its_own_count_of_steps(dtype: torch.dtype) 
     """Torch's Adam corrects the bias of a weight by the number of its own steps."""
     generator = torch.Generator().manual_seed(1)
     theirs = [nn.Parameter(torch.randn(n, generator=generator, dtype=dtype)) for n in (3, 4)]
-    ours = end_to_end([one.detach().clone() for one in theirs])
+    ours, _ = end_to_end([one.detach().clone() for one in theirs])
     optimiser = torch.optim.Adam(theirs, lr=0.1)
     theirs[1].grad = torch.ones(4, dtype=dtype)
     optimiser.step()  # of the second alone
