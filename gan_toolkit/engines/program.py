@@ -11,8 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,9 +20,9 @@ from torch.func import functional_call
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gan_toolkit.data import Batch
 from gan_toolkit.engines.arithmetic import OWNERS, Slots, Updates
 from gan_toolkit.engines.backends import Backend
+from gan_toolkit.engines.inputs import Distinct, Numbers, tensors_of, with_tensors
 from gan_toolkit.engines.recorded import Recorded
 from gan_toolkit.engines.vectors import Families, Layout
 from gan_toolkit.state import Readings, TrainState
@@ -44,11 +43,11 @@ class Program:
         held, moved = self._layout.gathered(families)
         state.loads += moved
         gathered = [*held, *_memories(state), *tensors_of(moves)]
-        self._distinct = _Distinct(gathered)
+        self._distinct = Distinct(gathered)
         self._bound: list[Tensor] = []
         self._bound_to: tuple[TrainState, int] | None = None
         tracing = _Tracing(state, moves, self._layout, self._distinct, backend.updates)
-        self._numbers = _Numbers()
+        self._numbers = Numbers()
         numbers = self._numbers.of(state, moves, 1)
         given = [tensor.detach() for tensor in self._distinct.pick(gathered)]
         with torch.no_grad():
@@ -95,32 +94,6 @@ class Program:
         return given
 
 
-class _Distinct:
-    """Tensors by place, each handed over once however many places name it."""
-
-    def __init__(self, tensors: Iterable[Tensor]) -> None:
-        first: dict[int, int] = {}
-        self.where: list[int] = []
-        self._taken: list[int] = []
-        for place, tensor in enumerate(tensors):
-            if id(tensor) not in first:
-                first[id(tensor)] = len(self._taken)
-                self._taken.append(place)
-            self.where.append(first[id(tensor)])
-
-    def pick(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return those at the first place of each."""
-        return [tensors[place] for place in self._taken]
-
-    def among(self, places: int) -> int:
-        """Return how many of them the first places name."""
-        return sum(place < places for place in self._taken)
-
-    def spread(self, picked: Sequence[Tensor]) -> list[Tensor]:
-        """Return one for each place."""
-        return [picked[place] for place in self.where]
-
-
 class _Tracing:
     """The step as a function of its tensors alone."""
 
@@ -129,7 +102,7 @@ class _Tracing:
         state: TrainState,
         moves: Sequence[Move],
         layout: Layout,
-        distinct: _Distinct,
+        distinct: Distinct,
         updates: Updates,
     ) -> None:
         self._state = state
@@ -274,7 +247,9 @@ def _families(state: TrainState) -> dict[str, dict[str, dict[str, Tensor]]]:
     for kind, networks in (("networks", state.networks), ("ema", state.ema)):
         for name, network in networks.items():
             group = f"{kind}.{name}"
-            weights = {f"{group}.{key}": own for key, own in network.named_parameters()}
+            weights: dict[str, Tensor] = {
+                f"{group}.{key}": own for key, own in network.named_parameters()
+            }
             buffers = {f"{group}.{key}": own for key, own in network.named_buffers()}
             found[name][group] = weights
             found[""][f"{group} buffers"] = buffers
@@ -309,63 +284,6 @@ def _places(module: nn.Module, families: Families) -> dict[str, str]:
         for own in (layer.named_parameters(recurse=False), layer.named_buffers(recurse=False))
         for key, tensor in own
     }
-
-
-def tensors_of(moves: Sequence[Move]) -> Iterator[Tensor]:
-    """Yield every tensor of the moves, in the order in which `with_tensors` takes them."""
-    for move in moves:
-        for batch in (move.reals, move.draws, move.given, move.s):
-            yield from batch.values()
-        for more in (move.term_draws, move.term_s):
-            for batch in more.values():
-                yield from batch.values()
-        if move.augmented is not None:
-            for batch in move.augmented.draws.values():
-                yield from batch.values()
-            yield from move.augmented.s.values()
-
-
-def with_tensors(move: Move, tensors: Iterator[Tensor]) -> Move:
-    """Return the move with other tensors."""
-
-    def taken(batch: Mapping[str, Tensor]) -> Batch:
-        return {name: next(tensors) for name in batch}
-
-    reals, draws, asked, s = map(taken, (move.reals, move.draws, move.given, move.s))
-    term_draws = {name: taken(batch) for name, batch in move.term_draws.items()}
-    term_s = {name: taken(batch) for name, batch in move.term_s.items()}
-    augmented = move.augmented and replace(
-        move.augmented,
-        draws={side: taken(batch) for side, batch in move.augmented.draws.items()},
-        s=taken(move.augmented.s),
-    )
-    return replace(
-        move,
-        reals=reals,
-        draws=draws,
-        given=asked,
-        s=s,
-        term_draws=term_draws,
-        term_s=term_s,
-        augmented=augmented,
-    )
-
-
-class _Numbers:
-    """The learning rates and the average's weight as a tensor, made anew only when they change."""
-
-    def __init__(self) -> None:
-        self._told: list[float] = []
-        self._tensor = torch.empty(0)
-
-    def of(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Tensor:
-        """Return those of a step: [moves + 1], float64."""
-        weight = state.recipe.plan.ema.weight(state.nimg + new_images, new_images)
-        told = [*(move.lr for move in moves), weight]
-        if told != self._told:
-            numbers = torch.tensor(told, dtype=torch.float64)
-            self._told, self._tensor = told, numbers.to(state.device, non_blocking=True)
-        return self._tensor
 
 
 def _constrain(shadow: TrainState, move: Move) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.engines import Engine
-from gan_toolkit.engines.program import tensors_of, with_tensors
+from gan_toolkit.engines.inputs import tensors_of, with_tensors
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
 from gan_toolkit.state import TrainState
