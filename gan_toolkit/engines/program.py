@@ -38,11 +38,9 @@ class Program:
     """A step of one stage, with the same moves and terms due, for any tensors of those shapes."""
 
     def __init__(self, state: TrainState, moves: Sequence[Move], backend: Backend) -> None:
-        families = _families(state)
-        self._layout = Layout(families, join=backend.joins and state.device.type == "cpu")
-        held, moved = self._layout.gathered(families)
-        state.loads += moved
-        gathered = [*held, *_memories(state), *tensors_of(moves)]
+        join = backend.joins and state.device.type == "cpu"
+        self._layout = Layout(_families(state), join=join)
+        gathered = [*self._held(state), *_memories(state), *tensors_of(moves)]
         self._distinct = Distinct(gathered)
         self._bound: list[Tensor] = []
         self._bound_to: tuple[TrainState, int] | None = None
@@ -79,9 +77,7 @@ class Program:
         """Return what the graph reads; on a GPU, record it for a state that it did not have yet."""
         bound = self._bound_to == (state, state.loads)
         if not bound:
-            held, moved = self._layout.gathered(_families(state))
-            state.loads += moved
-            self._bound = [tensor.detach() for tensor in held]
+            self._bound = [tensor.detach() for tensor in self._held(state)]
             self._bound_to = (state, state.loads)
         memories = list(_memories(state))
         gathered = [*self._bound, *memories, *tensors_of(moves)]
@@ -92,6 +88,12 @@ class Program:
             both = self._distinct.among(len(self._bound) + len(memories))
             self._execute = Recorded(self._run, given, held_distinct, both)
         return given
+
+    def _held(self, state: TrainState) -> list[Tensor]:
+        """Return what a step changes in place; other programs hear of it if any of it moved."""
+        held, moved = self._layout.gathered(_families(state))
+        state.loads += moved
+        return held
 
 
 class _Tracing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ class Layout:
     """
 
     def __init__(self, families: Families, *, join: bool) -> None:
-        times = Counter(id(one) for group in _groups(families).values() for one in group.values())
+        every = _groups(families)
+        times = Counter(id(tensor) for group in every.values() for tensor in group.values())
         self._shapes = {
             name: {key: tensor.shape for key, tensor in group.items()}
             for network, groups in families.items()
@@ -36,11 +38,11 @@ class Layout:
         }
         self._alone = [
             (name, key)
-            for name, group in _groups(families).items()
+            for name, group in every.items()
             if name not in self._shapes
             for key in group
         ]
-        self.owners = {name: _owners(_groups(families)[name]) for name in self._shapes}
+        self.owners = {name: _owners(every[name]) for name in self._shapes}
         """For each number of a vector, by its name, the place of its tensor: int64."""
         self.count = len(self._shapes) + len(self._alone)
 
@@ -73,15 +75,12 @@ def end_to_end(tensors: Sequence[Tensor]) -> tuple[Tensor, bool]:
 
     They are moved there unless they lie end to end already.
     """
-    first, place = tensors[0], tensors[0].storage_offset()
-    for tensor in tensors:
-        if tensor.untyped_storage().data_ptr() != first.untyped_storage().data_ptr():
-            break
-        if tensor.storage_offset() != place:
-            break
-        place += tensor.numel()
-    else:
-        return first.detach().as_strided([place - first.storage_offset()], [1]), False
+    first = tensors[0]
+    storages = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+    sizes = [tensor.numel() for tensor in tensors]
+    starts = accumulate(sizes[:-1], initial=int(first.storage_offset()))
+    if len(storages) == 1 and [tensor.storage_offset() for tensor in tensors] == [*starts]:
+        return first.detach().as_strided([sum(sizes)], [1]), False
     vector = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     for tensor, part in zip(tensors, _parts(vector, [t.shape for t in tensors]), strict=True):
         tensor.data = part
