@@ -2,9 +2,10 @@
 
     nox -s bench
 
-Both make all the steps at the same time, each in a process of its own on one thread: `gantk train`
-with an empty cache, so that it compiles, writes rows, pictures and checkpoints; and the loop of
-`plain_loops.py`, which keeps nothing. Wants two idle processors. Writes `whole_job` into
+In turn: ours, the loop, ours again, the loop again, and so on, each alone on an idle machine, as
+whoever waits for one of them runs it, on one thread. Ours is `gantk train` with an empty cache, so
+that it compiles, and writes rows, pictures and checkpoints; the loop of `plain_loops.py` keeps
+nothing. The ratio is taken within a turn, and its median counts. Writes `whole_job` into
 `benchmarks/speed.json` and, through `speed.py`, `docs/benchmarks.md`.
 """
 
@@ -14,33 +15,49 @@ import argparse
 import json
 import os
 import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import speed
 import torch
 
-from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.observer import Observer
-from gan_toolkit.resolve import Request
 from gan_toolkit.run import Run
-from gan_toolkit.training import prepare
+from gan_toolkit.system import machine
 
 JOB = ("train", "--recipe", "quadratic", "--set", "compute.threads=1")
 
 
+TURNS = 3
+
+
 def plain(steps: int) -> None:
-    """Make the steps of the plain loop and print the seconds that it took, its start included."""
-    begun = time.perf_counter()
+    """Make the steps of the plain loop."""
     torch.set_num_threads(1)
-    settings = {"compute.threads": 1, "compute.engine": "eager"}
-    request = Request(recipe="quadratic", settings=settings)
-    trainer = prepare(request, Catalogue.discover(), Observer()).trainer(Observer())
-    speed.plain_curve(trainer).run(steps)
-    print(time.perf_counter() - begun)
+    speed.plain_curve(speed.Ours({"recipe": "quadratic"}, "eager", "cpu").trainer).run(steps)
+
+
+def timed(command: Sequence[str], cache: Path) -> float:
+    """Return the seconds that a command takes from its start to its end."""
+    environment = {**os.environ, "GANTK_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True)
+    return time.perf_counter() - begun
+
+
+def turn(steps: int) -> dict[str, float]:
+    """Return the seconds of our job, of its training alone, and of the plain loop after it."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        ours_s = timed(["-m", "gan_toolkit", *JOB, "--out", str(run)], Path(folder) / "cache")
+        training_s = float(Run(run).rows()[-1]["seconds"])
+        plain_s = timed([__file__, "--plain", str(steps)], Path(folder) / "cache")
+    return {"ours_s": ours_s, "training_s": training_s, "plain_s": plain_s}
 
 
 def main() -> None:
@@ -51,30 +68,18 @@ def main() -> None:
     if arguments.plain:
         plain(arguments.plain)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        environment = {**os.environ, "GANTK_CACHE": f"{folder}/cache", "OMP_NUM_THREADS": "1"}
-        environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
-        steps = speed.Ours({"recipe": "quadratic"}, "eager", "cpu").trainer.recipe.plan.length
-        loop = subprocess.Popen(
-            [sys.executable, __file__, "--plain", str(steps)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        begun = time.perf_counter()
-        command = [sys.executable, "-m", "gan_toolkit", *JOB, "--out", str(run)]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        seconds = time.perf_counter() - begun
-        training_s = float(Run(run).rows()[-1]["seconds"])
-        plain_s = float(loop.communicate()[0])
+    steps = speed.Ours({"recipe": "quadratic"}, "eager", "cpu").trainer.recipe.plan.length
+    turns = []
+    for _ in range(TURNS):
+        turns.append(turn(steps))
+        print(json.dumps(turns[-1]), flush=True)
     path = speed.HERE / speed.FILES["cpu"]
     kept = json.loads(path.read_text(encoding="utf-8"))
     kept["whole_job"] = {
         "steps": steps,
-        "seconds": round(seconds),
-        "training_s": round(training_s),
-        "plain_s": round(plain_s),
+        "turns": [{name: round(seconds, 1) for name, seconds in one.items()} for one in turns],
+        "times": round(statistics.median(one["plain_s"] / one["ours_s"] for one in turns), 2),
+        "machine": machine(torch.device("cpu")),
         "command": shlex.join(["gantk", *JOB]),
     }
     path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

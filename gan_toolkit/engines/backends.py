@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,12 +48,10 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
     """
     rows, terms = left.shape
     columns = right.shape[1]
-    if 0 < terms <= FEW:
-        parts = [left[:, k : k + 1] * right[k : k + 1] for k in range(terms)]
-        return functools.reduce(torch.add, parts)
-    if min(rows, columns) <= NARROW and rows * terms * columns <= LITTLE:
-        if rows <= NARROW:
-            return (left.unsqueeze(2) * right).sum(1)
+    small = rows * terms * columns <= LITTLE
+    if 0 < terms <= FEW or (rows <= NARROW and small):
+        return (left.unsqueeze(2) * right).sum(1)  # so few terms are written out
+    if columns <= NARROW and small:
         # Column by column, or there would be no more than two numbers side by side.
         return torch.stack([(left * column).sum(1) for column in right.unbind(1)], 1)
     return NotImplemented  # type: ignore[no-any-return]  # torch's sign for its own way

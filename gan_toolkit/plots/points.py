@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 from PIL import Image
 from torch import Tensor
@@ -41,7 +43,7 @@ def draw_points_over_time(run: Run, path: Path) -> bool:
     if len(paths) < 2:
         return False
     limits = _limits(read_trace(paths[-1])["real"])
-    write_frames(path, (_frame(file, limits) for file in paths))
+    write_frames(path, _frames(paths, limits))
     return True
 
 
@@ -104,22 +106,40 @@ def _limits(real: Tensor) -> Limits:
     return left, right, bottom, top
 
 
-def _scatter(panel: Axes, trace: Tensors, limits: Limits, step: int) -> None:
+def _scatter(panel: Axes, trace: Tensors, limits: Limits, step: int) -> dict[str, PathCollection]:
+    """Draw both sides' points; return them by side."""
+    clouds = {}
     for side, colour in (("real", REAL), ("fake", FAKE)):
         x, y = trace[side][:, :2].numpy().T
-        panel.scatter(x, y, s=5, color=colour, linewidths=0, label=side)
+        clouds[side] = panel.scatter(x, y, s=5, color=colour, linewidths=0, label=side)
     panel.set_xlim(limits[0], limits[1])
     panel.set_ylim(limits[2], limits[3])
     panel.set_title(f"step {step:,}", fontsize=8)
     panel.tick_params(labelsize=6)
+    return clouds
 
 
-def _frame(file: Path, limits: Limits) -> Image.Image:
+def _frames(files: Sequence[Path], limits: Limits) -> Iterator[Image.Image]:
+    """Yield a picture of each trace: what all have in common is drawn once."""
     sheet = figure(4.4, 4.4)
     canvas = FigureCanvasAgg(sheet)
     panel = sheet.add_subplot()
-    _scatter(panel, read_trace(file), limits, step_of(file))
-    panel.legend(loc="upper right", fontsize=7)
+    clouds = _scatter(panel, read_trace(files[0]), limits, step_of(files[0]))
+    legend = panel.legend(loc="upper right", fontsize=7)
+    sheet.draw_without_rendering()  # finds a place for everything
+    sheet.set_layout_engine("none")
+    drawn_anew = [*clouds.values(), *panel.spines.values(), panel.title, legend]
+    for artist in drawn_anew:
+        artist.set_animated(True)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib types only part of itself
-    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # as above
-    return Image.fromarray(pixels[..., :3].copy())
+    common = canvas.copy_from_bbox(sheet.bbox)  # type: ignore[no-untyped-call]  # as above
+    for file in files:
+        trace = read_trace(file)
+        for side, cloud in clouds.items():
+            cloud.set_offsets(trace[side][:, :2].numpy())
+        panel.set_title(f"step {step_of(file):,}", fontsize=8)
+        canvas.restore_region(common)  # type: ignore[no-untyped-call]  # as above
+        for artist in drawn_anew:
+            panel.draw_artist(artist)
+        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # as above
+        yield Image.fromarray(pixels[..., :3].copy())

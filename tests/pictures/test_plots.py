@@ -6,8 +6,10 @@ import itertools
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 import gan_toolkit
@@ -18,8 +20,10 @@ from gan_toolkit.data import FieldSpec
 from gan_toolkit.figures import objectives, spread
 from gan_toolkit.pictures import picture
 from gan_toolkit.plots import plot_run
+from gan_toolkit.plots.canvas import figure
 from gan_toolkit.plots.images import SHOWN, _judged
-from gan_toolkit.run import Run
+from gan_toolkit.plots.points import _frames, _limits, _scatter
+from gan_toolkit.run import Run, step_of
 from gan_toolkit.trace import read_trace
 
 
@@ -43,6 +47,20 @@ def test_a_run_of_points_has_losses_points_and_features(points: Run) -> None:
         with Image.open(path) as image:
             assert min(image.size) > 200
             assert image.convert("L").entropy() > 0.1
+
+
+def test_a_frame_shows_what_a_figure_of_its_own_would(points: Run) -> None:
+    paths = points.trace_paths()
+    limits = _limits(read_trace(paths[-1])["real"])
+    for path, frame in zip(paths, _frames(paths, limits), strict=True):
+        sheet = figure(4.4, 4.4)
+        panel = sheet.add_subplot()
+        _scatter(panel, read_trace(path), limits, step_of(path))
+        panel.legend(loc="upper right", fontsize=7)
+        canvas = FigureCanvasAgg(sheet)
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib types only part of itself
+        alone = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # as above
+        assert np.array_equal(np.asarray(frame), alone[..., :3]), path.name
 
 
 def test_an_objective_is_the_sum_of_its_parts() -> None:
