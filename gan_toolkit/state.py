@@ -222,19 +222,20 @@ class TrainState:
         }
 
     def _load_optimiser(self, update: str, optimiser: Optimizer, tensors: Tensors) -> None:
-        state = optimiser.state_dict()
-        state["state"] = {}
+        """Replace an optimiser's memory; one that is younger than the tensors begins anew, at 0."""
+        found: dict[int, Tensors] = {}
         for place, (name, parameter) in enumerate(self._parameters(update)):
             prefix = f"optimisers/{update}/{name}/"
-            slots = {
+            own = optimiser.state.get(parameter, {})
+            slots = {key: torch.zeros_like(tensor) for key, tensor in own.items()} | {
                 key.removeprefix(prefix): tensor
                 for key, tensor in tensors.items()
                 if key.startswith(prefix)
             }
-            if all(slot.dim() == 0 or slot.shape == parameter.shape for slot in slots.values()):
-                state["state"][place] = {k: _like(parameter, slot) for k, slot in slots.items()}
-        state["state"] = {place: slots for place, slots in state["state"].items() if slots}
-        optimiser.load_state_dict(state)
+            fits = all(slot.dim() == 0 or slot.shape == parameter.shape for slot in slots.values())
+            if slots and fits:
+                found[place] = {key: _like(parameter, slot) for key, slot in slots.items()}
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": found})
 
 
 def _check_names(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:

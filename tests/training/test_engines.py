@@ -74,6 +74,22 @@ def test_programs_that_join_other_weights_go_on_from_each_other() -> None:
     assert differences(after(programs, joined, 3), expected, TOLERANCE) == []
 
 
+@pytest.mark.usefixtures("double")
+def test_a_program_goes_on_from_a_state_that_is_older_than_an_optimisers_memory() -> None:
+    """As after NaN: back to a checkpoint of before G's first update, which left it a memory."""
+    late = {"updates.generator.starts_at": 2}
+    eager, one = trainer("mlp", late), trainer("mlp", late)
+    programs = Programs(failing, TRACED)
+    state = after(programs, one, 1)
+    tensors = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    nimg = state.nimg
+    assert not any(name.startswith("optimisers/generator") for name in tensors)
+    after(programs, one, 3)
+    state.load(tensors, step=1, nimg=nimg)
+    after(programs, one, 4)
+    assert differences(state, after(Eager(), eager, 5), TOLERANCE) == []
+
+
 def test_every_bundled_component_is_among_these_systems() -> None:
     catalogue = Catalogue.discover()
     bundled = {component.name for kind in KINDS for component, _ in catalogue.components(kind)}
