@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -126,15 +128,27 @@ def _whole_job(job: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield what a job took from its command to its end, where somebody measured it."""
     if job is None:
         return
-    steps = job["steps"]
-    yield ""
-    yield f"The tutorial's whole job, {steps:,} steps, took {job['seconds']} s from the command to"
-    yield f"its end, {job['training_s']} s of it training, the rest start and compiling. The plain"
-    if "plain_s" in job:
-        yield f"loop, which made them at the same time on another core, took {job['plain_s']} s."
+    name = f"The tutorial's whole job, {job['steps']:,} steps,"
+    if "turns" in job:
+        ours, training, plain = (
+            statistics.median(one[part] for one in job["turns"])
+            for part in ("ours_s", "training_s", "plain_s")
+        )
+        said = (
+            f"{name} in turn with the plain loop, each alone on {job['machine']}: {ours:.0f} s "
+            f"from the command to its end, {training:.0f} s of it training, the rest start, "
+            f"compiling and the run's pictures; the loop {plain:.0f} s, {job['times']} times as "
+            f"long. Medians of {len(job['turns'])} turns."
+        )
     else:
-        plain = steps * job["plain_ms"] / 1000
-        yield f"loop, at {job['plain_ms']:.1f} ms a step, would take {plain:,.0f} s."
+        plain = job["steps"] * job["plain_ms"] / 1000
+        said = (
+            f"{name} took {job['seconds']} s from the command to its end, {job['training_s']} s of "
+            "it training, the rest start and compiling. The plain loop, at "
+            f"{job['plain_ms']:.1f} ms a step, would take {plain:,.0f} s."
+        )
+    yield ""
+    yield from textwrap.wrap(said, 100)
     yield ""
     yield f"    {job['command']}"
 

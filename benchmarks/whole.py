@@ -36,27 +36,33 @@ TURNS = 3
 
 
 def plain(steps: int) -> None:
-    """Make the steps of the plain loop."""
+    """Make the steps of the plain loop and print the seconds that they took, without its start."""
     torch.set_num_threads(1)
-    speed.plain_curve(speed.Ours({"recipe": "quadratic"}, "eager", "cpu").trainer).run(steps)
-
-
-def timed(command: Sequence[str], cache: Path) -> float:
-    """Return the seconds that a command takes from its start to its end."""
-    environment = {**os.environ, "GANTK_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    loop = speed.plain_curve(speed.Ours({"recipe": "quadratic"}, "eager", "cpu").trainer)
     begun = time.perf_counter()
-    subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True)
-    return time.perf_counter() - begun
+    loop.run(steps)
+    print(time.perf_counter() - begun)
+
+
+def told(command: Sequence[str], cache: str) -> str:
+    """Return what a command of Python prints."""
+    environment = {**os.environ, "GANTK_CACHE": cache, "OMP_NUM_THREADS": "1"}
+    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    done = subprocess.run(
+        [sys.executable, *command], env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout
 
 
 def turn(steps: int) -> dict[str, float]:
     """Return the seconds of our job, of its training alone, and of the plain loop after it."""
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        ours_s = timed(["-m", "gan_toolkit", *JOB, "--out", str(run)], Path(folder) / "cache")
-        training_s = float(Run(run).rows()[-1]["seconds"])
-        plain_s = timed([__file__, "--plain", str(steps)], Path(folder) / "cache")
+        cache, run = f"{folder}/cache", f"{folder}/run"
+        begun = time.perf_counter()
+        told(["-m", "gan_toolkit", *JOB, "--out", run], cache)
+        ours_s = time.perf_counter() - begun
+        training_s = float(Run(Path(run)).rows()[-1]["seconds"])
+        plain_s = float(told([__file__, "--plain", str(steps)], cache))
     return {"ours_s": ours_s, "training_s": training_s, "plain_s": plain_s}
 
 

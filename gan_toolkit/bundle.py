@@ -23,6 +23,7 @@ from gan_toolkit.description import DAMAGE, Description, parse, render
 from gan_toolkit.errors import BundleError, UnknownName
 from gan_toolkit.files import replaced, write_tensors
 from gan_toolkit.options import validate
+from gan_toolkit.run import IDENTITY
 from gan_toolkit.streams import global_stream
 
 CONFIG = "config.json"
@@ -101,6 +102,12 @@ def locate(reference: str | Path) -> Path:
     for name in (WEIGHTS, RUN_WEIGHTS):
         if (path / name).is_file():
             return path / name
+    if (path / IDENTITY).is_file():
+        raise BundleError(
+            f"The run '{path}' has not written its generator yet, which it does every "
+            "`checkpoint_every` steps. Wait for it, or stop the run with Ctrl-C, which writes it; "
+            f"one that was killed goes on with `gantk train --resume {path}`."
+        )
     reason = f"'{path}' holds no {WEIGHTS} or {RUN_WEIGHTS}" if path.is_dir() else f"No '{path}'"
     raise BundleError(
         f"{reason}. A model is a run folder, a bundle folder or a .safetensors file; `gantk train` "
@@ -114,6 +121,15 @@ class Stored(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
     """As safetensors writes it: `F32`."""
+
+
+def intact(path: Path) -> bool:
+    """Return whether a weights file is there and whole, as far as its header tells."""
+    try:
+        describe(path)
+    except BundleError:
+        return False
+    return True
 
 
 def describe(path: Path) -> Description:
@@ -164,7 +180,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Description]]:  # Any: safetensor
         if length > MAX_HEADER:
             raise BundleError(
                 f"'{path}' is no intact safetensors file: its header would be {length:,} bytes, "
-                f"and at most {MAX_HEADER:,} are read. {AGAIN}"
+                f"and at most {MAX_HEADER:,} are read. {_again(path)}"
             )
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -175,7 +191,15 @@ def _opened(path: Path) -> Iterator[tuple[Any, Description]]:  # Any: safetensor
                 )
             yield file, parse(metadata[KEY], path)
     except (OSError, SafetensorError) as error:
-        raise BundleError(f"'{path}' is no intact safetensors file: {error}. {AGAIN}") from error
+        reason = f"'{path}' is no intact safetensors file: {error}. {_again(path)}"
+        raise BundleError(reason) from error
+
+
+def _again(path: Path) -> str:
+    """Return how damaged weights are had again."""
+    if (path.parent / IDENTITY).is_file():
+        return f"`gantk train --resume {path.parent}` writes them again."
+    return AGAIN
 
 
 def _headed(file: Any) -> dict[str, Stored]:  # Any: see `_opened`

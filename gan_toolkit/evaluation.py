@@ -16,7 +16,7 @@ from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.generator import Generator
 from gan_toolkit.recipe import Values
 from gan_toolkit.references import find_model
-from gan_toolkit.resolve import Parts
+from gan_toolkit.resolve import Parts, assigned, put
 from gan_toolkit.scoring import Exam, FeatureMetric, Metric, Score
 from gan_toolkit.sides import Judged, Rows, examined, sat
 from gan_toolkit.tensors import TensorData
@@ -27,6 +27,7 @@ def evaluate(
     model: str | Path | Generator | Rows,
     data: str | DataSet | Rows | None = None,
     *,
+    sets: Sequence[str] = (),
     metrics: Iterable[str | Metric] | None = None,
     n: int = 10_000,
     seed: int = 0,
@@ -44,7 +45,8 @@ def evaluate(
     they deviate.
 
     `model` is what `load` takes, an open generator, or samples themselves.
-    `data` left out is what the model was trained on; a tensor is taken as `train` takes it.
+    `data` left out is what the model was trained on; a tensor is taken as `train` takes it. `sets`
+    change its options, as in `["data.split=test"]`.
     `metrics` left out is every installed one that fits; `note` is told which do not and why.
     `extractor` is for every metric that takes one, `via` is a side in pixels that both kinds of
     samples are sent through first. The same call gives the same digits on the same machine with
@@ -59,7 +61,7 @@ def evaluate(
         path = find_model(model, catalogue, offline=offline, progress=progress)
         model = Generator(path, catalogue)
     judged = Judged.of(model, n, seed)
-    options = real_data(data, judged.trained_on, catalogue, note)
+    options = real_data(data, judged.trained_on, catalogue, note, sets=sets)
     exam = examined(judged, options, catalogue, n=n, seed=seed, via=via, progress=progress)
     chosen = fitting(metrics, extractor, exam, note)
     others = (sat(exam, Judged.of(model, n, k), k) for k in range(seed + 1, seed + seeds))
@@ -100,25 +102,34 @@ def real_data(
     note: Callable[[str], None] = lambda _: None,
     *,
     here: bool = False,
+    sets: Sequence[str] = (),
 ) -> DataSet:
     """Return the data to compare with, not yet opened: what was asked for, or trained on.
 
     `trained_on` is the recipe of the model. A path in it counts only where it is the recipe of a
     run `here`: a model may be a stranger's, who does not choose what is read of this machine.
-    Raises `UsageError` or `RecipeError`.
+    `sets` are laid over its options, as `--set` says them. Raises `UsageError` or `RecipeError`.
     """
-    if isinstance(asked, Tensor | tuple):
-        return TensorData.of(asked)
-    if isinstance(asked, DataSet):
-        return asked
+    problems: list[str] = []
+    changes = assigned(sets, problems)
+    problems += [
+        f"--set {key}: only options of the data can be set here, like `--set data.split=test`."
+        for key in changes
+        if not key.startswith("data.")
+    ]
+    if isinstance(asked, Tensor | tuple | DataSet):
+        if changes or problems:
+            raise UsageError("Nothing can be set of data that is open already; leave sets out.")
+        return asked if isinstance(asked, DataSet) else TensorData.of(asked)
     values: Values = {"data": (trained_on or {}).get("data", [])}
     table = values["data"]
     if not here and isinstance(table, dict) and table.get("name") in catalogue.path_openers():
         values["data"] = {key: value for key, value in table.items() if key != "path"}
     if asked is None:
         _refuse_unknown(values["data"], catalogue)
-    problems: list[str] = []
     choose_data(values, asked, catalogue, note, problems)
+    for key, value in changes.items():
+        put(values, key, value, problems)
     parts = Parts(catalogue, problems)
     found = parts.component("data", DataSet, "data", values["data"])
     if problems or found is None:

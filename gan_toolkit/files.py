@@ -28,6 +28,7 @@ def sha256_of(path: Path) -> str:
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write; on success it is synced and takes its name."""
+    path = path.absolute()  # whose last part is a name, of `.` too
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
         yield temporary

@@ -50,7 +50,7 @@ def resolve(
     if not isinstance(request.data, DataSet):
         brought = choose_data(values, request.data, catalogue, note, problems)
         _lay(values, brought, problems)
-    _lay(values, {**request.settings, **_assigned(request.sets, problems)}, problems)
+    _lay(values, {**request.settings, **assigned(request.sets, problems)}, problems)
     return build(values, catalogue, data=given, problems=problems)
 
 
@@ -225,18 +225,18 @@ def _lay(values: Values, changes: Mapping[str, object], problems: list[str]) -> 
         put(values, key, value, problems)
 
 
-def _assigned(sets: Sequence[str], problems: list[str]) -> Values:
+def assigned(sets: Sequence[str], problems: list[str]) -> Values:
     """Return what `--set key=value` says, by dotted key."""
-    assigned: Values = {}
+    found: Values = {}
     for assignment in sets:
         key, equals, text = assignment.partition("=")
         if equals and all(key.strip().split(".")):
-            assigned[key.strip()] = _parsed(text.strip())
+            found[key.strip()] = _parsed(text.strip())
         else:
             problems.append(
                 f"--set {assignment}: write it as key=value, like `--set arch.width=32`."
             )
-    return assigned
+    return found
 
 
 def put(values: Values, key: str, value: object, problems: list[str]) -> None:

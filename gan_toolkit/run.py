@@ -118,9 +118,9 @@ class Run:
 
     def save(self, tensors: Tensors, manifest: Manifest, keep: int) -> Path:
         """Write a checkpoint, then remove those beyond the `keep` newest."""
-        metrics = self.path / METRICS
-        if metrics.exists():
-            sync(metrics)
+        for file in (self.path / METRICS, self.path / SCORES):
+            if file.exists():
+                sync(file)
         folder = self.path / CHECKPOINTS
         path = checkpoint.save(folder, tensors, {**manifest, "run": self.id})
         checkpoint.prune(folder, keep, str(self.id))

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
+
+NOTED = (signal.SIGINT, signal.SIGTERM)
+UNNOTED = (signal.default_int_handler, signal.SIG_DFL, signal.SIG_IGN, None)
 
 
 class Signals:
@@ -23,7 +28,7 @@ class Signals:
     def __enter__(self) -> Self:
         """Listen; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in NOTED:
                 self._before[number] = signal.signal(number, self._note)  # type: ignore[assignment]  # handlers come in three types
         return self
 
@@ -45,3 +50,22 @@ class Signals:
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def children_spared() -> Iterator[None]:
+    """Keep programs that are started meanwhile from signals that this one only notes.
+
+    Ctrl-C goes to all of them: a compiler would die of it, and its step would be made otherwise
+    than a run makes it that nobody stopped. It is noted at the end of the block.
+    """
+    noted = [each for each in NOTED if signal.getsignal(each) not in UNNOTED]
+    mask = getattr(signal, "pthread_sigmask", None)  # Windows has none
+    if not noted or mask is None:
+        yield
+        return
+    before = mask(signal.SIG_BLOCK, noted)
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)

@@ -211,31 +211,31 @@ class TrainState:
                     tensor.copy_(tensors[name])
         for update, optimiser in self.optimisers.items():
             self._load_optimiser(update, optimiser, tensors)
-        self.readings.load(self._group(tensors, "readings/"))
-        self.vitals.load(self._group(tensors, "vitals/"))
-
-    def _group(self, tensors: Tensors, prefix: str) -> Tensors:
-        return {
-            name.removeprefix(prefix): tensor.to(self.device)
-            for name, tensor in tensors.items()
-            if name.startswith(prefix)
-        }
+        self.readings.load(_to(_group(tensors, "readings/"), self.device))
+        self.vitals.load(_group(tensors, "vitals/"), self.device)
 
     def _load_optimiser(self, update: str, optimiser: Optimizer, tensors: Tensors) -> None:
-        """Replace an optimiser's memory; one that is younger than the tensors begins anew, at 0."""
-        found: dict[int, Tensors] = {}
+        state = optimiser.state_dict()
+        state["state"] = {}
         for place, (name, parameter) in enumerate(self._parameters(update)):
             prefix = f"optimisers/{update}/{name}/"
-            own = optimiser.state.get(parameter, {})
-            slots = {key: torch.zeros_like(tensor) for key, tensor in own.items()} | {
+            slots = {
                 key.removeprefix(prefix): tensor
                 for key, tensor in tensors.items()
                 if key.startswith(prefix)
             }
-            fits = all(slot.dim() == 0 or slot.shape == parameter.shape for slot in slots.values())
-            if slots and fits:
-                found[place] = {key: _like(parameter, slot) for key, slot in slots.items()}
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": found})
+            if all(slot.dim() == 0 or slot.shape == parameter.shape for slot in slots.values()):
+                state["state"][place] = {k: _like(parameter, slot) for k, slot in slots.items()}
+        state["state"] = {place: slots for place, slots in state["state"].items() if slots}
+        optimiser.load_state_dict(state)
+
+
+def _group(tensors: Tensors, prefix: str) -> Tensors:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _check_names(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:

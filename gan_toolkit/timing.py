@@ -47,6 +47,7 @@ class Timing:
         The first step of each kind pays for allocation and for programs, and is left out.
         """
         state, recipe = self.trainer.state, self.trainer.recipe
+        nimg = state.nimg
         periods = [term.every for term in recipe.terms.values()]
         whole = min(math.lcm(*periods), LONGEST)
         begin = max(update.starts_at for update in recipe.plan.updates.values())
@@ -58,10 +59,11 @@ class Timing:
         for alike in kinds.values():
             times = []
             for _ in range(1 + -(-steps // len(kinds))):
-                state.step = alike[0]
+                state.step, state.nimg = alike[0], nimg  # it does not grow meanwhile
                 begun = time.perf_counter()
-                self.trainer.advance()
+                self.trainer.engine.step(state, *self.trainer.feed.moves(state))
                 state.readings.means()
+                state.readings.clear()
                 times.append(time.perf_counter() - begun)
             seconds += statistics.median(times[1:]) * len(alike) / whole
         return seconds

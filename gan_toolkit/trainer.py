@@ -173,7 +173,7 @@ class Trainer:
                 if over:
                     self.observer.note(f"Stopped at step {state.step} of {length}: {enough}.")
                     break
-            if processes.leads() and not (run.path / bundle.RUN_WEIGHTS).exists():
+            if processes.leads() and not bundle.intact(run.path / bundle.RUN_WEIGHTS):
                 self._export(run)
         self.observer.ended(run.path, state.step)
 

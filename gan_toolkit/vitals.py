@@ -135,14 +135,14 @@ class Vitals:
         kept = {f"kept/{name}": torch.cat(rows) for name, rows in self._kept.items()}
         return kept | {f"past/{name}": tensor for name, tensor in self._past.items()}
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Replace everything kept."""
+    def load(self, tensors: Mapping[str, Tensor], device: torch.device | None = None) -> None:
+        """Replace everything kept; what looks kept goes to the device, where it is."""
         self._kept.clear()
         self._past = {}
         for name, tensor in tensors.items():
             group, _, key = name.partition("/")
             if group == "kept":
-                self._kept[key] = [tensor]
+                self._kept[key] = [tensor.to(device)]
             else:
                 self._past[key] = tensor.cpu()
 

@@ -107,7 +107,7 @@ class Watch:
         if self._exam is not None:
             self._exam = sat(self._exam, judged, seed)
         else:
-            self._exam = examined(
+            exam = examined(
                 judged,
                 self._recipe.data,
                 self._catalogue,
@@ -116,7 +116,8 @@ class Watch:
                 via=None,
                 progress=self._observer.progress,
             )
-            self._metrics = self._chosen(self._exam)
+            self._metrics = self._chosen(exam)
+            self._exam = exam  # only then: what cannot be scored is told anew each time
         return scored(self._metrics, self._exam)
 
     def _chosen(self, exam: Exam) -> list[Metric]:

@@ -5,6 +5,7 @@ Nothing heavy is imported at the top of any of them: root help, listing and comp
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -71,6 +72,9 @@ def root(
 
 def main() -> None:
     """Run `gantk`; a `GantkError` becomes one message on stderr and its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # files and pipes get what we read: recipes, say
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         with future_told():
             app()

@@ -88,6 +88,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
+def check_file(path: Path) -> None:
+    """Make the folders above a file to be written. Raises `UsageError` when it is a folder."""
+    if path.is_dir():
+        raise UsageError(f"'{path}' is a folder; name a file in it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def names_of(kind: str) -> Callable[[], list[str]]:
     """Return a completion that offers the names of one kind."""
     return lambda: Catalogue.discover().names(kind)

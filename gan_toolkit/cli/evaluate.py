@@ -13,6 +13,7 @@ from gan_toolkit.cli.common import (
     Model,
     Offline,
     PluginFiles,
+    check_file,
     names_of,
     print_json,
     print_table,
@@ -32,6 +33,12 @@ def evaluate(
             metavar="NAME|PATH",
             help="Real data to compare with; left out, what the model was trained on.",
             autocompletion=names_of("data"),
+        ),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="An option of the data: data.split=test. Repeatable."
         ),
     ] = None,
     metric: Annotated[
@@ -73,11 +80,14 @@ def evaluate(
     from gan_toolkit.cli.display import Display
     from gan_toolkit.files import replaced
 
+    if out is not None:
+        check_file(out)
     display = Display()
     try:
         scores = evaluation.evaluate(
             model,
             data,
+            sets=sets or (),
             metrics=metric,
             n=n,
             seed=seed,
@@ -92,13 +102,13 @@ def evaluate(
     finally:
         display.close()
     plain = [score.plain() for score in scores]
-    if out is not None:
-        with replaced(out) as temporary:
-            temporary.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
     if as_json:
         print_json(plain)
     else:
         _print(scores)
+    if out is not None:
+        with replaced(out) as temporary:
+            temporary.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
 
 
 def _print(scores: list[Score]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gan_toolkit.cli.common import Label, Model, Offline, PluginFiles, Truncation
+from gan_toolkit.errors import UsageError
 
 SIDE = 256
 """Pixels that a small frame is enlarged to at most."""
@@ -32,11 +33,15 @@ def walk(
     """
     from gan_toolkit.animation import check_format, write_frames
     from gan_toolkit.cli.display import open_model, task
-    from gan_toolkit.pictures import enlarged, to_images
+    from gan_toolkit.pictures import enlarged, is_picture, to_images
 
     check_format(out)
     generator = open_model(model, plugin or (), offline=offline)
-    generator.images(0)  # refuses a model of points
+    if not is_picture(generator.spec.sample):
+        raise UsageError(
+            f"'{model}' makes no images to walk through; `gantk sample {model} -o points.png` "
+            "draws what it makes."
+        )
     with task("Walking", stops * frames) as advance:
         samples = generator.walk(
             stops, frames, seed=seed, label=label, truncation=truncation, progress=advance

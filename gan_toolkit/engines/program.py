@@ -59,6 +59,10 @@ class Program:
         self._run = self._execute = backend.build(graph, [*given, numbers])
         self._readings, self._looks = tracing.readings, tracing.looks
 
+    def fits(self, state: TrainState) -> bool:
+        """Return whether a state has all that the step changes: one of before may lack memories."""
+        return self._bound_to == (state, state.loads) or self._layout.fits(_families(state))
+
     @torch.no_grad()
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Make the step that was traced, on this state and with these inputs."""

@@ -19,6 +19,7 @@ from gan_toolkit.engines import Eager
 from gan_toolkit.engines.arithmetic import prepare_slots
 from gan_toolkit.engines.backends import Backend
 from gan_toolkit.engines.program import Program
+from gan_toolkit.signals import children_spared
 from gan_toolkit.state import LASTING, Tensors, TrainState
 from gan_toolkit.step import Move, minibatches
 
@@ -56,9 +57,10 @@ class Programs:
 
     def _program(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
         kind = (state.stage, len(list(minibatches(state))), *((m.name, *m.terms) for m in moves))
-        if kind not in self._programs:
-            self._programs[kind] = self._proved(state, moves, new_images)
-        return self._programs[kind]
+        found = self._programs.get(kind)
+        if kind not in self._programs or (found is not None and not found.fits(state)):
+            found = self._programs[kind] = self._proved(state, moves, new_images)
+        return found
 
     def _proved(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
         """Return the program of a step after trying it, None with a warning when there is none."""
@@ -68,7 +70,8 @@ class Programs:
         try:
             for name, optimiser in state.optimisers.items():
                 prepare_slots(optimiser, expected.optimisers[name])
-            program = Program(state, moves, self._backend)
+            with children_spared():
+                program = Program(state, moves, self._backend)
             found = copied(state)
             program.step(found, gentle, new_images)
             off = disagreements(state, expected, found)

@@ -46,6 +46,12 @@ class Layout:
         """For each number of a vector, by its name, the place of its tensor: int64."""
         self.count = len(self._shapes) + len(self._alone)
 
+    def fits(self, families: Families) -> bool:
+        """Return whether everything that is to be gathered is there."""
+        groups = _groups(families)
+        vectors = ((name, key) for name, shapes in self._shapes.items() for key in shapes)
+        return all(key in groups.get(name, {}) for name, key in (*vectors, *self._alone))
+
     def gathered(self, families: Families) -> tuple[list[Tensor], bool]:
         """Return the vectors and then all else, and whether any tensor was moved for that.
 

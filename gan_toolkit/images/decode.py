@@ -22,6 +22,8 @@ from gan_toolkit.images.files import Unreadable
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST_SIDE = 16384
 SMALLEST_SIDE = 2
+TRAINED = 64
+"""The longest side that is proposed: a laptop trains on so many pixels in an hour."""
 EXIF_ORIENTATION = 0x0112
 
 Policy = Literal["crop", "stretch", "pad"]
@@ -65,8 +67,9 @@ def pixels(
 
 
 def suggested_side(headers: Iterable[Header]) -> int:
-    """Return the largest power of two that enlarges no image, 8 at least."""
-    return max(8, 1 << (min(min(found.size) for found in headers).bit_length() - 1))
+    """Return the largest power of two that enlarges no image, from 8 to what a laptop trains."""
+    side = 1 << (min(min(found.size) for found in headers).bit_length() - 1)
+    return min(max(8, side), TRAINED)
 
 
 @contextmanager

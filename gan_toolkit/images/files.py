@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan_toolkit.errors import DataError
-from gan_toolkit.images.layout import SUFFIXES, is_hidden
+from gan_toolkit.images.layout import SUFFIXES, UNREAD, is_hidden
 
 LARGEST = 1 << 30
 """Bytes of one file beyond which it is refused."""
@@ -44,6 +44,15 @@ def chosen(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
         else:
             ignored[suffix or "no suffix"] += 1
     return tuple(sorted(images)), dict(ignored)
+
+
+def passed_over(files: Files) -> str:
+    """Return what to do about pictures of formats that are not read, nothing if there are none."""
+    found = {suffix: count for suffix, count in files.ignored.items() if suffix in UNREAD}
+    if not found:
+        return ""
+    told = ", ".join(f"{count} {suffix}" for suffix, count in sorted(found.items()))
+    return f"Pictures were passed over ({told}); convert them to JPEG or PNG to train on them too."
 
 
 def require_images(files: Files, place: Path) -> None:

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from gan_toolkit.errors import DataError, did_you_mean
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+UNREAD = frozenset(
+    {".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef"}
+    | {".arw", ".orf", ".raf", ".rw2"}
+)
+"""Pictures too, but not of a format that is read."""
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation"})
 
 

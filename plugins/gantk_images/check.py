@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from gan_toolkit.data import Progress, silent
 from gan_toolkit.errors import DataError
 from gan_toolkit.images.decode import Header, header, pixels, suggested_side
-from gan_toolkit.images.files import Files, Unreadable
+from gan_toolkit.images.files import Files, Unreadable, passed_over
 from gan_toolkit.images.layout import Layout, lay_out
 from gan_toolkit.images.threads import in_order
 from gantk_images.files import located, opened
-from gantk_images.packing import sizes_of
+from gantk_images.packing import is_large, sizes_of
 
 FILES_AT_ONCE = 64
 
@@ -69,6 +69,11 @@ def check(path: str, split: str = "", progress: Progress = silent) -> Report:
     sizes = sizes_of(found)
     if len(sizes) > 1:
         advice.append(f"Sizes differ: add `--set data.resolution={suggested_side(found)}`.")
+    if is_large(found):
+        side = suggested_side(found)
+        advice.append(f"Images are large: add `--set data.resolution={side}` to train on a laptop.")
+    if told := passed_over(files):
+        advice.append(told)
     if corrupt:
         advice.append("Mend or remove corrupt files, or add `--set data.on_bad=skip`.")
     return Report(

@@ -15,7 +15,7 @@ from gan_toolkit import packed
 from gan_toolkit.data import Progress
 from gan_toolkit.errors import DataError
 from gan_toolkit.images.decode import Header, Policy, Size, header, pixels, suggested_side
-from gan_toolkit.images.files import Files, Unreadable
+from gan_toolkit.images.files import Files, Unreadable, passed_over
 from gan_toolkit.images.layout import Layout
 from gan_toolkit.images.threads import in_order
 from gan_toolkit.places import cache_folder, writing
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FILES_AT_ONCE = 256
 BYTES_AT_ONCE = 16 << 20
 """Decoded bytes that one thread hands over together."""
+LARGEST_UNASKED = 512
+"""Images of a longer side are trained at full size only where that size is asked for."""
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
@@ -48,6 +50,8 @@ def pack_images(
     notes = []
     if deep:
         told = f"{deep} of {len(headers)} images have 16 bits a channel; the high 8 are kept."
+        notes.append(f"{asked.path}: {told}")
+    if told := passed_over(files):
         notes.append(f"{asked.path}: {told}")
     labels = dict(zip(layout.names, layout.labels, strict=True)) if layout.labels else {}
 
@@ -84,6 +88,12 @@ def survey(
     pairs = list(zip(names, results, strict=True))
     headers = {name: found for name, found in pairs if isinstance(found, Header)}
     return headers, {name: found for name, found in pairs if isinstance(found, str)}
+
+
+def is_large(headers: Iterable[Header]) -> bool:
+    """Return whether all images have one size, and too large a one to be trained at unasked."""
+    sizes = {found.size for found in headers}
+    return len(sizes) == 1 and max(*sizes.pop()) > LARGEST_UNASKED
 
 
 def sizes_of(headers: Iterable[Header]) -> dict[str, int]:
@@ -132,13 +142,19 @@ def _shape(headers: Iterable[Header], asked: Folder) -> Shape:
 def _common_size(headers: Iterable[Header], place: str) -> Size:
     headers = list(headers)
     sizes = sizes_of(headers)
+    choose = f"`--set data.resolution={suggested_side(headers)}`"
+    if is_large(headers):
+        raise DataError(
+            f"The images in '{place}' are {next(iter(sizes))} (height x width), too many pixels to "
+            f"train on by default. Choose a smaller size, {choose}, or name the full one."
+        )
     if len(sizes) == 1:
         return headers[0].size
     shown = ", ".join(f"{count} of {size}" for size, count in list(sizes.items())[:4])
     more = ", …" if len(sizes) > 4 else ""
     raise DataError(
         f"The images in '{place}' have {len(sizes)} sizes (height x width): {shown}{more}. "
-        f"Choose one for all: `--set data.resolution={suggested_side(headers)}`."
+        f"Choose one for all: {choose}."
     )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from importlib.metadata import version
@@ -19,6 +22,20 @@ Gantk = Callable[..., CompletedProcess[str]]
 
 def test_version_is_the_distributions(gantk: Gantk) -> None:
     assert gantk("--version").stdout == f"gantk {version('gan-toolkit')}\n"
+
+
+def test_a_file_gets_utf_8_whatever_a_terminal_would(tmp_path: Path) -> None:
+    """Else the copy of a recipe could not be read again on a system of another code page."""
+    with (tmp_path / "mine.toml").open("wb") as file:
+        subprocess.run(
+            [sys.executable, "-m", "gan_toolkit", "show", "recipe", "dcgan"],
+            env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+            stdout=file,
+            check=True,
+        )
+    text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    assert not text.isascii()
+    assert tomllib.loads(text)["arch"]["name"] == "dcgan"
 
 
 def test_a_list_has_one_line_a_component_and_fits_its_columns(gantk: Gantk) -> None:

@@ -106,6 +106,11 @@ BAD_PLACES: list[tuple[Callable[[Path], Path], str, str]] = [
         "Choose one for all: `--set data.resolution=32`.",
     ),
     (
+        damaged.photos,
+        "are 600x700 (height x width), too many pixels to train on by default.",
+        "Choose a smaller size, `--set data.resolution=64`, or name the full one.",
+    ),
+    (
         damaged.loose_beside_classes,
         "holds images ('preview.png', 1 in all) beside the class folders cat, dog.",
         "Move them into a class folder, or all images into one.",

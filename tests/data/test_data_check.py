@@ -54,6 +54,19 @@ def test_everything_is_counted(messy: Path) -> None:
     ]
 
 
+def test_large_images_and_those_of_other_formats_get_advice(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg", (40, 520))
+    for name in ("b.heic", "c.HEIC", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    told = "Pictures were passed over (2 .heic); convert them to JPEG or PNG to train on them too."
+    assert check(str(tmp_path)).advice == [
+        "Images are large: add `--set data.resolution=32` to train on a laptop.",
+        told,
+    ]
+    save(tmp_path / "a.jpg", (40, 512))
+    assert check(str(tmp_path)).advice == [told]
+
+
 def test_the_table_goes_to_stdout_and_corrupt_files_exit_with_1(messy: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(messy)])
     assert result.exit_code == 1

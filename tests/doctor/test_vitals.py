@@ -222,3 +222,13 @@ def test_what_was_kept_survives_a_checkpoint() -> None:
     for vitals in (other, third):
         vitals.look("fake", {SAMPLE: drawn(64, 8) + 2}, Judged(torch.ones(64)))
     assert other.signs(100, lambda: about) == third.signs(100, lambda: about)
+
+
+def test_what_is_remembered_stays_on_the_host_when_a_run_goes_on_elsewhere() -> None:
+    """In float64, which not every device has; `meta` stands for such a device."""
+    vitals = Vitals(log_every=10)
+    past, kept = torch.zeros(3, dtype=torch.float64), torch.zeros(4, 2)
+    vitals.load({"past/centre": past, "kept/fake.sample": kept}, torch.device("meta"))
+    found = vitals.tensors()
+    assert found["past/centre"].device.type == "cpu"
+    assert found["kept/fake.sample"].device.type == "meta"

@@ -70,6 +70,12 @@ def mixed_sizes(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def photos(tmp_path: Path) -> Path:
+    for i in range(2):
+        (tmp_path / f"{i}.png").write_bytes(encoded(600, 700))
+    return tmp_path
+
+
 def loose_beside_classes(tmp_path: Path) -> Path:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import imageio_ffmpeg  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -18,6 +20,12 @@ from gan_toolkit.run import Run
 from gan_toolkit.sampling import seeded
 from gan_toolkit.streams import Categorical, Draw, Mixture, Normal, Uniform, stream
 from gan_toolkit.walks import slerp, walk_inputs
+
+
+def test_a_model_of_points_is_refused(gantk: Callable[..., CompletedProcess[str]]) -> None:
+    done = gantk("walk", "grid25-mlp", "--offline")
+    assert done.returncode == 2
+    assert "`gantk sample grid25-mlp -o points.png` draws what it makes." in done.stderr
 
 
 def at(*angles: float, length: float = 1.0) -> Tensor:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import gan_toolkit
 
@@ -41,6 +43,35 @@ def test_a_run_is_scored_against_what_it_was_trained_on(gantk: Gantk, run: Path)
     assert scores["fd-digits"]["value"] > 10 * scores["fd-digits"]["floor"] > 0
     assert "label-accuracy-digits" not in scores  # the model is not conditional
     assert "does not fit" in done.stderr  # metrics of points
+
+
+def test_a_file_is_written_wherever_it_is_asked_for_and_a_folder_refused_first(
+    gantk: Gantk, run: Path
+) -> None:
+    done = gantk("evaluate", run, "-n", 50, "--metric", "swd", "-o", "new/scores.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(Path("new/scores.json").read_text(encoding="utf-8"))
+    done = gantk("evaluate", run, "-n", 10**9, "-o", "new")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'new' is a folder; name a file in it." in done.stderr
+
+
+def test_options_of_the_data_can_be_set(gantk: Gantk, run: Path) -> None:
+    folder = Path("pictures")
+    for place, (split, size) in enumerate((("train", 8), ("test", 8), ("test", 9))):
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        for i in range(20):
+            pixels = np.full((size, size), 10 * i + place, np.uint8)
+            Image.fromarray(pixels).save(folder / split / f"{place}-{i}.png")
+    ask = ("evaluate", run, "-n", 20, "--metric", "swd", "--json", "--data", folder)
+    assert "Choose one: `--set data.split=train`" in gantk(*ask).stderr
+    assert "2 sizes" in gantk(*ask, "--set", "data.split=test").stderr
+    whole = ("--set", "data.split=test", "--set", "data.resolution=8")
+    receipt = json.loads(gantk(*ask, *whole).stdout)[0]["receipt"]
+    assert (receipt["real"], receipt["split"]) == (40, "test")
+    refused = gantk(*ask, "--set", "batch=3")
+    assert refused.returncode == 2
+    assert "--set batch: only options of the data can be set here" in refused.stderr
 
 
 def test_a_table_has_a_line_a_score_and_says_what_it_compares(gantk: Gantk, run: Path) -> None:

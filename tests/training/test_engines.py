@@ -90,6 +90,22 @@ def test_a_program_goes_on_from_a_state_that_is_older_than_an_optimisers_memory(
     assert differences(state, after(Eager(), eager, 5), TOLERANCE) == []
 
 
+@pytest.mark.parametrize("backend", [TRACED, CAPTURED], ids=["compiled", "captured"])
+@pytest.mark.usefixtures("double")
+def test_a_program_of_an_earlier_stage_goes_on_after_a_later_one(backend: Backend) -> None:
+    """A stage's own layers begin without an optimiser's memory again."""
+    one, eager = trainer("progressive"), trainer("progressive")
+    last = one.recipe.plan.length * one.recipe.plan.reals_per_step
+    engine = Programs(failing, backend)
+    for nimg in (0, last, 0):
+        for each in (one, eager):
+            each.state.nimg = nimg
+            each.state.grow()
+        after(engine, one, 1)
+        after(Eager(), eager, 1)
+        assert differences(one.state, eager.state, TOLERANCE) == []
+
+
 def test_every_bundled_component_is_among_these_systems() -> None:
     catalogue = Catalogue.discover()
     bundled = {component.name for kind in KINDS for component, _ in catalogue.components(kind)}

@@ -268,6 +268,19 @@ def test_other_peoples_safetensors_and_torn_files_are_named(
         gan_toolkit.load(tmp_path)
 
 
+def test_missing_or_torn_weights_of_a_run_are_told_of_and_written_again(tmp_path: Path) -> None:
+    settings = {"steps": 1, "arch.width": 2, "arch.latent": 4, "data.resolution": 8}
+    run = gan_toolkit.train(arch="dcgan", data="digits", settings=settings, out=tmp_path / "run")
+    weights = run.path / bundle.RUN_WEIGHTS
+    whole = weights.read_bytes()
+    for left in (b"", whole[:100], whole[:-5], None):
+        weights.unlink() if left is None else weights.write_bytes(left)
+        with pytest.raises(BundleError, match=f"`gantk train --resume {run.path}`"):
+            gan_toolkit.load(run.path)
+        gan_toolkit.train(resume=run.path)
+        assert weights.read_bytes() == whole
+
+
 def test_the_command_samples_and_exports(
     model: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

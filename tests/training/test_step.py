@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from gan_toolkit.feed import Feed
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
 from gan_toolkit.sampling import draw_samples, seeded
-from gan_toolkit.step import step
+from gan_toolkit.state import TrainState
+from gan_toolkit.step import Move, step
 from gan_toolkit.streams import global_stream, stream
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.timing import Timing
@@ -365,14 +366,31 @@ def test_steps_with_lazy_terms_are_timed_by_their_share(
     one = trainer(vectors, settings={"terms.p": {"name": "r1", "every": 4}})
     clock = [0.0]
 
-    def advance() -> bool:
-        clock[0] += 5.0 if one.state.step % 4 == 0 else 1.0
-        one.state.step += 1
-        return False
+    def made(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
+        clock[0] += 5.0 if state.step % 4 == 0 else 1.0
+        step(state, moves, new_images)
 
-    monkeypatch.setattr(one, "advance", advance)
+    monkeypatch.setattr(one.engine, "step", made)
     monkeypatch.setattr("gan_toolkit.timing.time.perf_counter", lambda: clock[0])
     assert Timing(one).a_step(3) == pytest.approx(2.0)
+
+
+def test_timed_steps_leave_nothing_to_read_and_stay_in_their_stage(
+    vectors: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next ones would read all of it again, and be those of another network."""
+    one = trainer(vectors, "growing", settings={"batch": 12, "steps": 20})  # grows after 96 of 240
+    stages: list[int] = []
+    plain = one.engine.step
+
+    def made(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
+        assert not state.readings.kept()
+        stages.append(state.stage)
+        plain(state, moves, new_images)
+
+    monkeypatch.setattr(one.engine, "step", made)
+    Timing(one).a_step(30)
+    assert stages == [0] * 31 + [1] * 31
 
 
 def narrow_passes(pictures: Tensor, penalty: str, monkeypatch: pytest.MonkeyPatch) -> list[bool]:

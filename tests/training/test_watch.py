@@ -14,6 +14,7 @@ from torch import Tensor
 import gan_toolkit
 from gan_toolkit.errors import RecipeError, UnknownName, UsageError
 from gan_toolkit.evaluation import evaluate
+from gan_toolkit.observer import Observer
 from gan_toolkit.run import Run
 
 Sketch = Callable[..., Run]
@@ -64,6 +65,25 @@ def test_the_best_weights_score_again_what_the_run_says(
     score = evaluate(run.best, vectors, metrics=["energy"], n=20, plugins=[SKETCHES])[0]
     assert score.value == best[1]
     assert {"n": 20, "seed": 0}.items() <= run.evaluations()[-1]["scores"][0]["receipt"].items()
+
+
+def test_what_does_not_fit_a_resumed_run_is_told_alike_each_time(
+    sketch: Sketch, vectors: tuple[Tensor, Tensor]
+) -> None:
+    run = sketch(settings={**EVERY, "steps": 4})
+    heard: list[str] = []
+    observer = Observer()
+    observer.warn = heard.append  # type: ignore[method-assign,assignment]  # for this one
+    gan_toolkit.train(
+        resume=run.path,
+        data=vectors,
+        settings={"evaluation.metrics": ["fd"], "steps": 12},
+        plugins=[SKETCHES],
+        observer=observer,
+    )
+    told = [line for line in heard if "The evaluation at step" in line]
+    assert len(told) == 2
+    assert all("fd does not fit" in line for line in told)
 
 
 def test_higher_may_be_better(sketch: Sketch, tmp_path: Path) -> None:

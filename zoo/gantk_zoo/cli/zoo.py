@@ -15,6 +15,7 @@ from gan_toolkit.cli.common import (
     Model,
     Offline,
     PluginFiles,
+    check_file,
     print_json,
     print_table,
     warn,
@@ -221,6 +222,7 @@ def gallery(
     from gantk_zoo import shipped
     from gantk_zoo.gallery import sheet
 
+    check_file(out)
     names = models or shipped.names()
     opened = {name: open_model(name, plugin or (), offline=offline) for name in names}
     facts = {Path(name).name: model.sha256 for name, model in opened.items()}  # no path travels
@@ -249,6 +251,7 @@ def card(
     from gantk_zoo.pack import Packing
     from gantk_zoo.preview import page
 
+    check_file(out)
     packing = Packing(
         repository(name), data, not no_scores, n, half=half, note=note, licence=licence
     )
