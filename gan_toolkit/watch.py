@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,9 +83,8 @@ class Watch:
         evaluation = {"step": step, "scores": [score.plain() for score in scores]}
         run.append_evaluation(evaluation)
         self._done = [*done, evaluation]
-        self._best = best_of(self._done, mark)
-        if self._best["step"] == step:
-            keep(folder, run.best, self._best)
+        self._best = best_of(_at_hand(self._done, run), mark)
+        keep(folder if self._best["step"] == step else None, run.best, self._best)
         shutil.rmtree(folder)
         figures = {f"score.{score.name}": score.value for score in scores}
         return {**figures, "best.value": self._best["value"], "best.step": self._best["step"]}
@@ -148,6 +148,19 @@ class Watch:
         )
 
 
+def _at_hand(done: Evaluations, run: Run) -> Evaluations:
+    """Return the evaluations of the weights that are kept and of the newest ones.
+
+    None of the others was better as long as the same score decided; another one that decides now
+    can choose among weights that there are. All of them, if that of the kept ones is lost.
+    """
+    kept = None
+    with suppress(OSError, ValueError, LookupError, TypeError):  # there is none, or a damaged one
+        kept = json.loads((run.best / BEST_SCORE).read_text(encoding="utf-8"))["step"]
+    known = [evaluation for evaluation in done[:-1] if evaluation["step"] == kept]
+    return [*known, done[-1]] if known else done
+
+
 def best_of(done: Evaluations, mark: Score) -> Row:
     """Return the best of evaluations, the earliest of equals, as `name`, `value` and `step`.
 
@@ -163,10 +176,14 @@ def best_of(done: Evaluations, mark: Score) -> Row:
     return {"name": best.name, "value": best.value, "step": step}
 
 
-def keep(candidate: Path, best: Path, told: Row) -> None:
-    """Make a candidate the best; what was best before stays whole until it is replaced."""
+def keep(candidate: Path | None, best: Path, told: Row) -> None:
+    """Make a candidate, if there is one, the best; tell what the best is the best by.
+
+    What was best before stays whole until it is replaced.
+    """
     best.mkdir(exist_ok=True)
-    for file in (bundle.RUN_WEIGHTS, bundle.CONFIG):
-        (candidate / file).replace(best / file)
+    if candidate is not None:
+        for file in (bundle.RUN_WEIGHTS, bundle.CONFIG):
+            (candidate / file).replace(best / file)
     with replaced(best / BEST_SCORE) as temporary:
         temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -119,6 +119,33 @@ def gantk_components():
 '''
 
 
+TWO = """
+from pathlib import Path
+
+from gan_toolkit import Component, hookimpl
+from gan_toolkit.scoring import Metric, Score
+
+TALLY = Path({tally!r})
+DOWN = [4.0, 5.0, 9.0, 8.0, 7.0, 7.5]
+
+
+class Two(Metric):
+    def scores(self, exam):
+        past = len(TALLY.read_text()) if TALLY.exists() else 0
+        TALLY.write_text("x" * (past + 1))
+        receipt = exam.signed()
+        return [
+            Score(name="up", value=past + 1.0, better="higher", receipt=receipt),
+            Score(name="down", value=DOWN[past], better="lower", receipt=receipt),
+        ]
+
+
+@hookimpl
+def gantk_components():
+    return [Component("metric", "two", Two, "Two scores that disagree")]
+"""
+
+
 def test_a_resumed_run_has_the_same_scores_and_the_same_best(sketch: Sketch) -> None:
     whole = sketch(out="whole", settings={**EVERY, "steps": 20})
     part = sketch(out="part", settings={**EVERY, "steps": 10, "planned_steps": 20})
@@ -135,6 +162,44 @@ def test_what_a_kill_left_beyond_the_checkpoint_is_scored_again(sketch: Sketch) 
     resumed = sketch(resume=run.path, settings={"steps": 16})
     assert course(resumed)[: len(before)] == before
     assert [step for step, _ in course(resumed)] == [0, 4, 8, 12, 16]
+
+
+def test_another_score_decides_among_weights_that_are_there(
+    sketch: Sketch, vectors: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    """Of those that were best by it before the change, nobody kept the weights."""
+    plugin = tmp_path / "two.py"
+    plugin.write_text(TWO.format(tally=str(tmp_path / "tally")))
+    run = gan_toolkit.train(
+        arch="plain",
+        data=vectors[0],
+        settings={
+            "batch": 12,
+            "log_every": 3,
+            "steps": 12,
+            "planned_steps": 20,
+            **EVERY,
+            "evaluation.metrics": ["two"],
+            "evaluation.best_by": "up",
+        },
+        out=tmp_path / "run",
+        plugins=[SKETCHES, plugin],
+    )
+    assert told(run) == {"name": "up", "value": 4.0, "step": 12}  # 1, 2, 3, 4
+    run = gan_toolkit.train(
+        resume=run.path,
+        data=vectors[0],
+        settings={"evaluation.best_by": "down", "steps": 20},
+        plugins=[SKETCHES, plugin],
+    )
+    rows = {
+        row["step"]: (row["best.value"], row["best.step"])
+        for row in run.rows()
+        if "best.step" in row
+    }
+    assert rows[16] == (7.0, 16), "not step 0, which has 4: 4, 5, 9, 8, 7, 7.5"
+    assert rows[20] == (7.0, 16)
+    assert told(run) == {"name": "down", "value": 7.0, "step": 16}
 
 
 def test_patience_ends_a_run_that_gets_no_better(sketch: Sketch) -> None:
