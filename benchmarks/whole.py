@@ -30,8 +30,6 @@ from gan_toolkit.run import Run
 from gan_toolkit.system import machine
 
 JOB = ("train", "--recipe", "quadratic", "--set", "compute.threads=1")
-
-
 TURNS = 3
 
 
