@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli.common import AsJson, PluginFiles, print_json
+from gan_toolkit.cli.common import AsJson, PluginFiles, print_json, warn
 
 
 def plot(
@@ -32,5 +32,7 @@ def plot(
         display.close()
     if as_json:
         print_json([str(path) for path in drawn])
-    else:
+    elif drawn:
         print(*drawn, sep="\n")
+    else:
+        warn(f"'{run}' holds nothing to draw yet; its first row comes after `log_every` steps.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -47,6 +49,19 @@ def test_a_run_of_points_has_losses_points_and_features(points: Run) -> None:
         with Image.open(path) as image:
             assert min(image.size) > 200
             assert image.convert("L").entropy() > 0.1
+
+
+def test_a_run_that_has_just_begun_says_that_there_is_nothing_to_draw(
+    images: Run, tmp_path: Path, gantk: Callable[..., CompletedProcess[str]]
+) -> None:
+    begun = shutil.copytree(images.path, tmp_path / "begun")
+    for name in ("metrics.jsonl", "generator.safetensors"):
+        (begun / name).unlink()
+    shutil.rmtree(begun / "samples")
+    done = gantk("plot", begun)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "holds nothing to draw yet" in done.stderr
+    assert gantk("plot", begun, "--json").stdout.split() == ["[]"]
 
 
 def test_a_frame_shows_what_a_figure_of_its_own_would(points: Run) -> None:

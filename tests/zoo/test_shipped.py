@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
@@ -162,3 +164,12 @@ def test_a_newcomer_without_a_network_has_a_picture_at_once(tmp_path: Path) -> N
         wanted = np.asarray(published)
     assert found.shape == wanted.shape
     assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("command", ["pull", "remove"])
+def test_a_shipped_model_is_neither_fetched_nor_removed(
+    gantk: Callable[..., CompletedProcess[str]], command: str
+) -> None:
+    done = gantk("zoo", command, "mnist-dcgan")
+    assert done.returncode == 2
+    assert "'mnist-dcgan' comes with the toolkit" in done.stderr

@@ -312,8 +312,14 @@ def _named(reference: str) -> HubName:
     """Return a repository on the Hub. Raises `UsageError` for anything else."""
     from gan_toolkit.errors import UsageError
     from gantk_zoo.names import hub_name
+    from gantk_zoo.shipped import names
 
     found = hub_name(reference, or_path=False)
+    if found is None and reference in names():
+        raise UsageError(
+            f"'{reference}' comes with the toolkit: there is nothing to fetch or to remove. "
+            f"`gantk sample {reference}` uses it."
+        )
     if found is None:
         raise UsageError(f"'{reference}' is not on the Hub. Write OWNER/NAME, or hf://OWNER/NAME.")
     return found
