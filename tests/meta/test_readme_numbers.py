@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,9 @@ def test_the_doctor_and_its_rows_cost_next_to_nothing() -> None:
 
 def test_the_whole_job_is_told_as_it_was_measured() -> None:
     job = measured("speed.json")["whole_job"]
-    page = (ROOT / "docs" / "explanation" / "engines.md").read_text(encoding="utf-8")
-    assert f"took {job['seconds']} s where a plain loop took {job['plain_s']}" in " ".join(
-        page.split()
+    ours, plain = (
+        statistics.median(turn[name] for turn in job["turns"]) for name in ("ours_s", "plain_s")
     )
+    page = (ROOT / "docs" / "explanation" / "engines.md").read_text(encoding="utf-8")
+    told = f"took {ours:.0f} s where a plain loop took {plain:.0f}, {job['times']} times"
+    assert told in " ".join(page.split())
