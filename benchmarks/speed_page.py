@@ -138,7 +138,7 @@ def _whole_job(job: Mapping[str, Any] | None) -> Iterator[str]:
             f"{name} in turn with the plain loop, each alone on {job['machine']}: {ours:.0f} s "
             f"from the command to its end, {training:.0f} s of it training, the rest start, "
             f"compiling and the run's pictures; the loop {plain:.0f} s, {job['times']} times as "
-            f"long. Medians of {len(job['turns'])} turns."
+            f"long (medians; turns: {len(job['turns'])})."
         )
     else:
         plain = job["steps"] * job["plain_ms"] / 1000

@@ -30,7 +30,6 @@ from gan_toolkit.run import Run
 from gan_toolkit.system import machine
 
 JOB = ("train", "--recipe", "quadratic", "--set", "compute.threads=1")
-TURNS = 3
 
 
 def plain(steps: int) -> None:
@@ -68,13 +67,14 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--plain", type=int, metavar="STEPS", help="only the plain loop")
+    parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
     if arguments.plain:
         plain(arguments.plain)
         return
     steps = speed.Ours({"recipe": "quadratic"}, "eager", "cpu").trainer.recipe.plan.length
     turns = []
-    for _ in range(TURNS):
+    for _ in range(arguments.turns):
         turns.append(turn(steps))
         print(json.dumps(turns[-1]), flush=True)
     path = speed.HERE / speed.FILES["cpu"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ def test_a_compiler_lives_through_a_signal_that_is_only_noted(name: str) -> None
     with Signals() as signals:
         with children_spared():
             assert hit(name) == 0
-            os.kill(os.getpid(), getattr(signal, name))
+            signal.raise_signal(getattr(signal, name))
             assert not signals.caught
         assert signals.caught == getattr(signal, name)
         assert hit(name) != 0
@@ -39,4 +38,4 @@ def test_where_nobody_notes_signals_they_work_at_once() -> None:
     with children_spared():
         assert hit("SIGINT") != 0
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
