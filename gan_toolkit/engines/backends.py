@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch._guards import TracingContext, tracing
 from torch._ops import OpOverload
+from torch.func import functionalize
 from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_toolkit.engines.arithmetic import AT_ONCE, WRITTEN_OUT, Updates
+
+if TYPE_CHECKING:
+    from torch._inductor.cpp_builder import CppBuilder
 
 Run = Callable[..., Sequence[Tensor]]
 Decompositions = Mapping[OpOverload[..., Any], Callable[..., Tensor]]  # Any: of any signature
@@ -90,13 +97,69 @@ def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
 
     For a processor it is C++, for a GPU a kernel for each group of operations.
     """
-    more = ON_PROCESSORS if examples[0].device.type == "cpu" else {}
-    with warnings.catch_warnings(), _untried_instructions():
+    with warnings.catch_warnings(), _untried_instructions(), side_by_side():
         warnings.simplefilter("ignore")  # the compiler's, of itself
+        if examples[0].device.type == "cpu":
+            return _cpp(graph, examples)
         from torch._inductor import compile as compile_graph
 
-        found: Run = compile_graph(graph, [*examples], options={**OPTIONS, **more})
+        found: Run = compile_graph(graph, [*examples], options={**OPTIONS})
     return found
+
+
+def _cpp(graph: GraphModule, examples: list[Tensor]) -> Run:
+    """Return the graph as C++, by the inner half of torch's compiler.
+
+    There is nothing to differentiate any more, which the outer half is for. It takes a second, and
+    its wrappers some 40 µs of every call.
+    """
+    from torch._inductor import config
+    from torch._inductor.compile_fx import compile_fx_inner
+    from torch._inductor.virtualized import V
+
+    functional = changing_last(graph, examples)
+    given = [node.meta["val"] for node in functional.graph.find_nodes(op="placeholder")]
+    mode = given[0].fake_mode
+    with (
+        config.patch({**OPTIONS, **ON_PROCESSORS}),
+        V.set_fake_mode(mode),
+        tracing(TracingContext(mode)),
+    ):
+        compiled = compile_fx_inner(functional, given, cpp_wrapper=True, is_inference=True)
+    return lambda *tensors: compiled([*tensors])
+
+
+def changing_last(graph: GraphModule, examples: list[Tensor]) -> GraphModule:
+    """Return the graph in the operations that the compiler knows.
+
+    What is given is changed at the end alone, by copies.
+    """
+    from torch._inductor.decomposition import select_decomp_table
+
+    return make_fx(
+        functionalize(graph, remove="mutations"),
+        decomposition_table=select_decomp_table(),
+        tracing_mode="fake",
+        _allow_non_fake_inputs=True,
+    )(*examples)
+
+
+@contextmanager
+def side_by_side() -> Iterator[None]:
+    """Let the parts of a program be compiled at the same time; torch takes one after another."""
+    from torch._inductor import codecache
+
+    in_turn = codecache._worker_compile_cpp  # noqa: SLF001  # there is no other way in
+
+    def together(lock: str, builders: Sequence[CppBuilder]) -> None:
+        *parts, whole = builders
+        with ThreadPoolExecutor() as pool:
+            locks = (f"{lock}.{place}" for place in range(len(parts)))
+            list(pool.map(in_turn, locks, ([part] for part in parts)))
+        in_turn(lock, [whole])
+
+    with patch.object(codecache, "_worker_compile_cpp", together):
+        yield
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,14 @@ from torch.fx import GraphModule
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.engines import Eager
 from gan_toolkit.engines.arithmetic import AT_ONCE, WRITTEN_OUT, Updates
-from gan_toolkit.engines.backends import CAPTURED, COMPILED, PRODUCTS, Backend
+from gan_toolkit.engines.backends import (
+    CAPTURED,
+    COMPILED,
+    PRODUCTS,
+    Backend,
+    changing_last,
+    side_by_side,
+)
 from gan_toolkit.engines.choice import chosen
 from gan_toolkit.engines.programs import Programs, copied, disagreements
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
@@ -30,7 +38,7 @@ SINGLE = 1e-3
 """The same of float32."""
 KINDS = ("architecture", "loss", "penalty", "augmentation")
 
-TRACED = Backend("traced", CAPTURED.build, decompositions=PRODUCTS, joins=True)
+TRACED = Backend("traced", changing_last, decompositions=PRODUCTS, joins=True)
 """What `compiled` hands to the compiler, run operation by operation."""
 
 
@@ -190,6 +198,29 @@ def test_a_compiled_run_resumes_exactly(resumed_exactly: Callable[[Settings], Ru
     lazy = {"terms.zero": {"name": "r1r2", "every": 4}}
     run = resumed_exactly({**lazy, "compute.engine": "compiled"})
     assert run.recipe()["compute"]["engine"] == "compiled"
+
+
+def test_the_parts_of_a_program_are_compiled_at_the_same_time(tmp_path: Path) -> None:
+    from torch._inductor import codecache
+
+    meeting, built = threading.Barrier(2, timeout=60), []
+
+    class Part:
+        def __init__(self, name: str, alone: bool) -> None:
+            self.name, self.alone = name, alone
+
+        def get_target_file_path(self) -> str:
+            return str(tmp_path / self.name)
+
+        def build(self) -> None:
+            if not self.alone:
+                meeting.wait()
+            built.append(self.name)
+
+    parts: Any = [Part("loops.o", False), Part("wrapper.o", False), Part("whole.so", True)]
+    with side_by_side():
+        codecache._worker_compile_cpp(str(tmp_path / "lock"), parts)
+    assert built[2:] == ["whole.so"]
 
 
 def test_machine_code_is_kept_in_the_cache_folder(tmp_path: Path) -> None:
