@@ -24,7 +24,7 @@ from gan_toolkit.engines.arithmetic import OWNERS, Slots, Updates
 from gan_toolkit.engines.backends import Backend
 from gan_toolkit.engines.inputs import Distinct, Numbers, tensors_of, with_tensors
 from gan_toolkit.engines.recorded import Recorded
-from gan_toolkit.engines.vectors import Families, Layout
+from gan_toolkit.engines.vectors import Families, Joined, Layout
 from gan_toolkit.state import Readings, TrainState
 from gan_toolkit.step import Move, minibatches, objective, pieces
 from gan_toolkit.vitals import Vitals
@@ -57,7 +57,7 @@ class Program:
             )(*given, numbers)
         _refuse_own_draws(graph)
         self._run = self._execute = backend.build(graph, [*given, numbers])
-        self._readings, self._looks = tracing.readings, tracing.looks
+        self._readings, self._looks, self._seen = tracing.readings, tracing.looks, tracing.seen
 
     def fits(self, state: TrainState) -> bool:
         """Return whether a state has all that the step changes: one of before may lack memories."""
@@ -72,7 +72,7 @@ class Program:
         for name, value in zip(self._readings, values[:count], strict=True):
             state.readings.add(name, value)
         if state.vitals.due(state.step):
-            for name, rows in zip(self._looks, values[count:], strict=True):
+            for name, rows in zip(self._looks, self._seen.parts(values[count:]), strict=True):
                 state.vitals.keep(name, rows)
         state.step += 1
         state.nimg += new_images
@@ -121,6 +121,7 @@ class _Tracing:
         self._followed = _followed(state, layout)
         self.readings: list[str] = []
         self.looks: list[str] = []
+        self.seen = Joined([])
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
         *picked, numbers = given
@@ -147,7 +148,9 @@ class _Tracing:
         readings, looks = shadow.readings.kept(), shadow.vitals.kept()
         self.readings = [name for name, _ in readings]
         self.looks = [name for name, _ in looks]
-        return [shown.clone() for _, shown in (*readings, *looks)]  # a view is slow to hand over
+        self.seen = Joined([rows for _, rows in looks])
+        shown = [value.clone() for _, value in readings]  # a view is slow to hand over
+        return [*shown, *self.seen.vectors]
 
     def _learn(
         self, shadow: TrainState, held: Mapping[str, Tensor], move: Move, rows: range, rate: Tensor

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from gan_toolkit.engines.backends import Run
+from gan_toolkit.engines.vectors import Joined
 
 
 class Recorded:
@@ -25,7 +25,7 @@ class Recorded:
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             told = run(*given[:stay], *self._inputs)
-            self._results = _Joined(told)
+            self._results = Joined(told)
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
         """Make the recorded run on these inputs."""
@@ -34,30 +34,4 @@ class Recorded:
         if self._changed > self._stay:
             memories = self._inputs[: self._changed - self._stay]
             torch._foreach_copy_(given[self._stay : self._changed], memories)
-        return self._results.copies()
-
-
-class _Joined:
-    """Tensors joined by type, so that one copy hands over many."""
-
-    def __init__(self, tensors: Sequence[Tensor]) -> None:
-        places: defaultdict[torch.dtype, list[int]] = defaultdict(list)
-        for place, tensor in enumerate(tensors):
-            places[tensor.dtype].append(place)
-        self._shapes = [tensor.shape for tensor in tensors]
-        self._flat = [
-            (
-                alike,
-                [tensors[place].numel() for place in alike],
-                torch.cat([tensors[place].reshape(-1) for place in alike]),
-            )
-            for alike in places.values()
-        ]
-
-    def copies(self) -> list[Tensor]:
-        """Return a copy of each."""
-        found = [torch.empty(0)] * len(self._shapes)
-        for places, sizes, flat in self._flat:
-            for place, part in zip(places, flat.clone().split(sizes), strict=True):
-                found[place] = part.view(self._shapes[place])
-        return found
+        return self._results.parts([vector.clone() for vector in self._results.vectors])

@@ -6,7 +6,7 @@ stay what they were to everybody else; they are views of the vector from then on
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
@@ -118,3 +118,26 @@ def _parts(vector: Tensor, shapes: Sequence[torch.Size]) -> Iterable[Tensor]:
     sizes = [shape.numel() for shape in shapes]
     for part, shape in zip(vector.split(sizes), shapes, strict=True):
         yield part.view(shape)
+
+
+class Joined:
+    """Tensors that are handed over end to end, as one vector of each type of number."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        places: defaultdict[torch.dtype, list[int]] = defaultdict(list)
+        for place, tensor in enumerate(tensors):
+            places[tensor.dtype].append(place)
+        self._places = list(places.values())
+        self._shapes = [tensor.shape for tensor in tensors]
+        self.vectors = [
+            torch.cat([tensors[place].reshape(-1) for place in alike]) for alike in self._places
+        ]
+
+    def parts(self, vectors: Sequence[Tensor]) -> list[Tensor]:
+        """Return views of such vectors, one for each tensor."""
+        found = [torch.empty(0)] * len(self._shapes)
+        for places, vector in zip(self._places, vectors, strict=True):
+            sizes = [self._shapes[place].numel() for place in places]
+            for place, part in zip(places, vector.split(sizes), strict=True):
+                found[place] = part.view(self._shapes[place])
+        return found

@@ -52,10 +52,12 @@ class Shape(Options):
         """Return the function's values, one for each of `x`, in the precision of `x`."""
         if self.kind == "polynomial":
             *lower, highest = self.coefficients
-            value: float | Tensor = highest
-            for coefficient in reversed(lower):
-                value = value * x + coefficient
-            return value if isinstance(value, Tensor) else torch.full_like(x, value)
+            if not lower:
+                return torch.full_like(x, highest)
+            value = x if highest == 1 else highest * x
+            for coefficient in reversed(lower[1:]):
+                value = (value + coefficient if coefficient else value) * x
+            return value + lower[0]
         angle = x * (2 * math.pi * self.frequency) + self.phase
         return self.amplitude * (angle.sin() if self.kind == "sine" else angle.cos())
 
@@ -145,5 +147,5 @@ class Curve(Shape, PointSet):
 
         The sum is taken in double precision: high powers cancel.
         """
-        wide = x.double()
-        return [shape.f(wide).sum(1, keepdim=True).float() for shape in self.shapes]
+        each = [shape.f(x.double()) for shape in self.shapes]
+        return [(y.sum(1, keepdim=True) if self.dimension > 2 else y).float() for y in each]
