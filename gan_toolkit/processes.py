@@ -46,6 +46,7 @@ def join() -> None:
         dist.init_process_group(
             backend, store=store, rank=number, world_size=total, timeout=JOINING
         )
+        _Group.all = dist.group.WORLD
         meet()
         _Group.all = dist.new_group(timeout=WAITING)
         _Group.patient = dist.new_group(timeout=PACKING, backend="gloo")
@@ -87,12 +88,12 @@ class _Group:
 
 def count() -> int:
     """Return the number of processes that train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return 1 if _Group.all is None else _Group.all.size()
 
 
 def rank() -> int:
     """Return which of them this is, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return 0 if _Group.all is None else _Group.all.rank()
 
 
 def leads() -> bool:

@@ -98,12 +98,17 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
 
 def minibatches(state: TrainState) -> Iterator[range]:
     """Yield this process's rows of each minibatch: all, unless the architecture asks for more."""
-    plan, arch = state.recipe.plan, state.recipe.arch
-    asked = arch.minibatches(state.spec, state.nimg)
-    batch = plan.batch // processes.count()
-    size = batch // math.gcd(asked, batch // plan.accumulate)
+    batch = state.recipe.plan.batch // processes.count()
+    size = batch // minibatch_count(state)
     for first in range(0, batch, size):
         yield range(first, first + size)
+
+
+def minibatch_count(state: TrainState) -> int:
+    """Return the number of minibatches that this process's rows are cut into now."""
+    plan = state.recipe.plan
+    asked = state.recipe.arch.minibatches(state.spec, state.nimg)
+    return math.gcd(asked, plan.batch // processes.count() // plan.accumulate)
 
 
 def pieces(state: TrainState, rows: range) -> list[slice]:

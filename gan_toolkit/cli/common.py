@@ -112,6 +112,12 @@ PluginFiles = Annotated[
     list[Path] | None,
     typer.Option("--plugin", metavar="FILE", help="Load a single-file plugin. Repeatable."),
 ]
+OfData = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="An option of the data: data.split=test. Repeatable."
+    ),
+]
 Label = Annotated[
     str | None, typer.Option(help="Class name or number, for models that know classes.")
 ]

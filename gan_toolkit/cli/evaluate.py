@@ -11,6 +11,7 @@ import typer
 from gan_toolkit.cli.common import (
     AsJson,
     Model,
+    OfData,
     Offline,
     PluginFiles,
     check_file,
@@ -35,12 +36,7 @@ def evaluate(
             autocompletion=names_of("data"),
         ),
     ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="An option of the data: data.split=test. Repeatable."
-        ),
-    ] = None,
+    sets: OfData = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(

@@ -63,11 +63,10 @@ class Program:
         """Return whether a state has all that the step changes: one of before may lack memories."""
         return self._bound_to == (state, state.loads) or self._layout.fits(_families(state))
 
-    @torch.no_grad()
     def step(self, state: TrainState, moves: Sequence[Move], new_images: int) -> None:
         """Make the step that was traced, on this state and with these inputs."""
-        given = self._given(state, moves, new_images)
-        values = self._execute(*given)
+        with torch.no_grad():
+            values = self._execute(*self._given(state, moves, new_images))
         count = len(self._readings)
         for name, value in zip(self._readings, values[:count], strict=True):
             state.readings.add(name, value)

@@ -21,7 +21,7 @@ from gan_toolkit.engines.backends import Backend
 from gan_toolkit.engines.program import Program
 from gan_toolkit.signals import children_spared
 from gan_toolkit.state import LASTING, Tensors, TrainState
-from gan_toolkit.step import Move, minibatches
+from gan_toolkit.step import Move, minibatch_count
 
 ROUNDING = {"fp32": 1e-2, "tf32": 1e-1, "bf16": 1e-1}
 """How far, relative to its size, all that is linear in one network's gradient may be off."""
@@ -56,7 +56,7 @@ class Programs:
         (program or self._eager).step(state, moves, new_images)
 
     def _program(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
-        kind = (state.stage, len(list(minibatches(state))), *((m.name, *m.terms) for m in moves))
+        kind = (state.stage, minibatch_count(state), *((m.name, *m.terms) for m in moves))
         found = self._programs.get(kind)
         if kind not in self._programs or (found is not None and not found.fits(state)):
             found = self._programs[kind] = self._proved(state, moves, new_images)

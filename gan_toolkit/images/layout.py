@@ -61,9 +61,10 @@ def lay_out(names: Iterable[str], split: str, place: str) -> Layout:
             "one."
         )
     if not split and folders and SPLITS.issuperset(name.lower() for name in folders):
+        likely = next((name for name in folders if name.lower() == "train"), folders[0])
         raise DataError(
             f"'{place}' holds the splits {_listed(folders)}, which are no classes. "
-            f"Choose one: `--set data.split={'train' if 'train' in folders else folders[0]}`."
+            f"Choose one: `--set data.split={likely}`."
         )
     index = {name: number for number, name in enumerate(folders)}
     return Layout(

@@ -117,8 +117,8 @@ BAD_PLACES: list[tuple[Callable[[Path], Path], str, str]] = [
     ),
     (
         damaged.splits_for_classes,
-        "holds the splits test, train, which are no classes.",
-        "Choose one: `--set data.split=train`.",
+        "holds the splits Test, Train, which are no classes.",
+        "Choose one: `--set data.split=Train`.",
     ),
     (damaged.one_image, "is no archive of images: neither zip nor tar", "Give a folder of images"),
     (damaged.text_as_zip, "is no archive of images: neither zip nor tar", "or such an archive."),
@@ -201,8 +201,8 @@ def test_a_bad_place_is_named_with_cause_and_advice(
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ("tain", "has no split 'tain'. Did you mean 'train'? It has: test, train."),
-        ("1.png", "has no split '1.png'. It has: test, train."),
+        ("tain", "has no split 'tain'. Did you mean 'Train'? It has: Test, Train."),
+        ("1.png", "has no split '1.png'. It has: Test, Train."),
     ],
 )
 def test_a_split_that_is_not_there_is_named(tmp_path: Path, split: str, message: str) -> None:

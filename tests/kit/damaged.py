@@ -85,7 +85,7 @@ def loose_beside_classes(tmp_path: Path) -> Path:
 
 
 def splits_for_classes(tmp_path: Path) -> Path:
-    for name in ("train", "test"):
+    for name in ("Train", "Test"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.png").write_bytes(GOOD)
     return tmp_path

@@ -142,6 +142,15 @@ def test_a_page_that_runs_something_would_be_seen() -> None:
     assert Tags(f"<p>{SCRIPT}</p>").running == ["script", "onerror"]
 
 
+def test_a_gallery_of_another_kind_of_file_is_refused(
+    gantk: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    refused = gantk("zoo", "gallery", "-o", tmp_path / "sheet.jpg")
+    assert refused.returncode == 2
+    assert refused.stderr == "gantk: A gallery is a PNG, not 'sheet.jpg'; try `-o sheet.png`.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_gallery_tells_no_path_in_its_picture_or_beside_it(
     run: Path, tmp_path: Path, gantk: Gantk
 ) -> None:

@@ -81,6 +81,27 @@ def test_the_command_asks_for_the_data_that_a_model_does_not_keep_the_place_of(
     assert done.stdout.endswith(": match\n")
 
 
+def test_an_option_of_the_data_can_be_set_where_a_model_is_scored(
+    of_files: Path, pictures: Path, tmp_path: Path, gantk: Gantk
+) -> None:
+    splits = tmp_path / "splits"
+    shutil.copytree(pictures, splits / "train")
+    shutil.copytree(pictures / "left", splits / "test" / "left")
+    split = ("--data", splits, "--set", "data.split=train")
+    refused = gantk("zoo", "verify", of_files, "--data", splits)
+    assert refused.returncode == 1
+    assert "--set data.split=train" in refused.stderr
+
+    done = gantk("zoo", "verify", of_files, *split)
+    assert done.stdout.endswith(": match\n"), done.stderr
+    for command in (
+        ("zoo", "card", of_files, "-o", tmp_path / "card.html"),
+        ("publish", of_files, "owner/pictures", "--dry-run"),
+    ):
+        done = gantk(*command, "-n", "40", *split)
+        assert done.returncode == 0, done.stderr
+
+
 def test_the_card_of_a_model_of_files_says_where_the_data_go_and_not_where_they_lay(
     of_files: Path, pictures: Path
 ) -> None:

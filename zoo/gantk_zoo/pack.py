@@ -48,6 +48,8 @@ class Packing:
     """Data to score against; left out, what it was trained on."""
     scores: bool = True
     samples: int = SAMPLES
+    sets: tuple[str, ...] = ()
+    """Options of that data, as `--set` says them."""
     half: bool = False
     note: str | None = None
     """Left out, what an earlier record says; so with the licence."""
@@ -104,7 +106,9 @@ def _measured(
     progress: Progress,
 ) -> Record:
     """Return the record with scores, after writing the strip of neighbours."""
-    data = evaluation.real_data(packing.data, generator.description.recipe, catalogue)
+    data = evaluation.real_data(
+        packing.data, generator.description.recipe, catalogue, sets=packing.sets
+    )
     scores = evaluation.evaluate(
         generator,
         data,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,11 +46,17 @@ class Verdict(NamedTuple):
 
 
 def verify(
-    path: Path, catalogue: Catalogue, *, data: str | None = None, progress: Progress = silent
+    path: Path,
+    catalogue: Catalogue,
+    *,
+    data: str | None = None,
+    sets: Sequence[str] = (),
+    progress: Progress = silent,
 ) -> Verdict:
     """Return the published scores of a bundle beside the same scores taken now.
 
     `data` left out is what the model was trained on; files that it was trained on must be named.
+    `sets` are laid over its options, as `--set` says them.
     Raises `BundleError` when it was published without scores.
     """
     known = record.read(path.parent)
@@ -66,7 +73,7 @@ def verify(
             f"'{path.parent}' says that {receipt.n:,} samples were scored; at most {MOST:,} are "
             "taken again. `gantk evaluate` takes scores of your own."
         )
-    options = real_data(data, generator.description.recipe, catalogue)
+    options = real_data(data, generator.description.recipe, catalogue, sets=sets)
     taken = evaluate(
         generator,
         options,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gan_toolkit.cli.common import AsJson, Model, PluginFiles, print_json, print_table
+from gan_toolkit.cli.common import AsJson, Model, OfData, PluginFiles, print_json, print_table
 from gantk_zoo.cli.common import Data, Half, Licence, NoScores, Note, Samples, packed
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -25,6 +25,7 @@ def publish(
     ] = False,
     revision: Annotated[str, typer.Option(metavar="BRANCH", help="Branch to commit to.")] = "main",
     data: Data = None,
+    sets: OfData = None,
     n: Samples = 10_000,
     no_scores: NoScores = False,
     half: Half = False,
@@ -48,7 +49,16 @@ def publish(
     from gantk_zoo.publish import publish as work
 
     known = repository(repo) if branch(revision) == "main" else f"{repository(repo)}@{revision}"
-    packing = Packing(known, data, not no_scores, n, half=half, note=note, licence=licence)
+    packing = Packing(
+        known,
+        data,
+        not no_scores,
+        n,
+        sets=tuple(sets or ()),
+        half=half,
+        note=note,
+        licence=licence,
+    )
     if not dry_run:
         check_login(repo)
     with tempfile.TemporaryDirectory() as temporary:

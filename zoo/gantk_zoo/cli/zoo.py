@@ -13,6 +13,7 @@ import typer
 from gan_toolkit.cli.common import (
     AsJson,
     Model,
+    OfData,
     Offline,
     PluginFiles,
     check_file,
@@ -160,6 +161,7 @@ def remove(repo: Repo, as_json: AsJson = False) -> None:
 def verify(
     model: Model,
     data: Data = None,
+    sets: OfData = None,
     offline: Offline = False,
     as_json: AsJson = False,
     plugin: PluginFiles = None,
@@ -177,7 +179,7 @@ def verify(
     display = Display()
     try:
         path = with_record(model, catalogue, offline=offline, progress=display.progress)
-        verdict = work(path, catalogue, data=data, progress=display.progress)
+        verdict = work(path, catalogue, data=data, sets=sets or (), progress=display.progress)
     finally:
         display.close()
     if as_json:
@@ -218,10 +220,13 @@ def gallery(
 ) -> None:
     """Draw a sheet with a row of samples of every model."""
     from gan_toolkit.cli.display import open_model
+    from gan_toolkit.errors import UsageError
     from gan_toolkit.pictures import save_png
     from gantk_zoo import shipped
     from gantk_zoo.gallery import sheet
 
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"A gallery is a PNG, not '{out.name}'; try `-o {out.stem}.png`.")
     check_file(out)
     names = models or shipped.names()
     opened = {name: open_model(name, plugin or (), offline=offline) for name in names}
@@ -238,6 +243,7 @@ def card(
     ] = "owner/name",
     out: Out = Path("card.html"),
     data: Data = None,
+    sets: OfData = None,
     n: Samples = 10_000,
     no_scores: NoScores = False,
     half: Half = False,
@@ -253,7 +259,14 @@ def card(
 
     check_file(out)
     packing = Packing(
-        repository(name), data, not no_scores, n, half=half, note=note, licence=licence
+        repository(name),
+        data,
+        not no_scores,
+        n,
+        sets=tuple(sets or ()),
+        half=half,
+        note=note,
+        licence=licence,
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder = packed(model, Path(temporary) / name.rpartition("/")[2], packing, plugin or ())
