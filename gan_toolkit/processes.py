@@ -33,9 +33,12 @@ PACKING = timedelta(days=1)
 def join() -> None:
     """Meet the processes that torchrun started with this one; without torchrun do nothing.
 
-    Raises `RunError` when not all of them come.
+    A group that the caller made is taken as it is. Raises `RunError` when not all of them come.
     """
-    if dist.is_initialized() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if dist.is_initialized():
+        _Group.all = _Group.all or dist.group.WORLD
+        return
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
     backend = "gloo"
     if torch.cuda.is_available() and dist.is_nccl_available():

@@ -68,11 +68,10 @@ class Display(Observer):
 
     def row(self, row: Row) -> None:
         """Show the newest figures."""
-        figures = _figures(row)
         if self._bars is not None:
-            self._bars.tell(figures)
+            self._bars.tell(_figures(row))
         elif self._due() or row["step"] == self._length:
-            told = [f"step {row['step']}/{self._length}", figures, self._left(row["step"])]
+            told = [f"step {row['step']}/{self._length}", _figures(row), self._left(row["step"])]
             self._print("  ".join(filter(None, told)))
 
     def found(self, finding: Finding) -> None:

@@ -98,7 +98,7 @@ def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
 
     For a processor it is C++, for a GPU a kernel for each group of operations.
     """
-    with warnings.catch_warnings(), _untried_instructions(), side_by_side(), _nothing_collected():
+    with warnings.catch_warnings(), _untried_instructions(), _nothing_collected():
         warnings.simplefilter("ignore")  # the compiler's, of itself
         if examples[0].device.type == "cpu":
             return _cpp(graph, examples)
@@ -125,6 +125,7 @@ def _cpp(graph: GraphModule, examples: list[Tensor]) -> Run:
         config.patch({**OPTIONS, **ON_PROCESSORS}),
         V.set_fake_mode(mode),
         tracing(TracingContext(mode)),
+        side_by_side(),
     ):
         compiled = compile_fx_inner(functional, given, cpp_wrapper=True, is_inference=True)
     return lambda *tensors: compiled([*tensors])
@@ -149,15 +150,16 @@ def changing_last(graph: GraphModule, examples: list[Tensor]) -> GraphModule:
 def side_by_side() -> Iterator[None]:
     """Let the parts of a program be compiled at the same time; torch takes one after another."""
     from torch._inductor import codecache
+    from torch.utils._filelock import FileLock
 
     in_turn = codecache._worker_compile_cpp  # noqa: SLF001  # there is no other way in
 
     def together(lock: str, builders: Sequence[CppBuilder]) -> None:
         *parts, whole = builders
-        with ThreadPoolExecutor() as pool:
+        with FileLock(lock, timeout=codecache.LOCK_TIMEOUT), ThreadPoolExecutor() as pool:
             locks = (f"{lock}.{place}" for place in range(len(parts)))
             list(pool.map(in_turn, locks, ([part] for part in parts)))
-        in_turn(lock, [whole])
+            in_turn(f"{lock}.whole", [whole])
 
     with patch.object(codecache, "_worker_compile_cpp", together):
         yield

@@ -289,6 +289,26 @@ def test_local_batch_norm_of_a_single_row_is_refused(
         prepare(TOGETHER["request"](arch, settings), catalogue, Quiet())
 
 
+def test_a_group_that_the_caller_made_is_taken_as_it_is(tmp_path: Path) -> None:
+    program = (
+        "import sys, torch.distributed as dist\n"
+        "from gan_toolkit import processes\n"
+        "place, rank = sys.argv[1], int(sys.argv[2])\n"
+        "dist.init_process_group('gloo', init_method=place, rank=rank, world_size=2)\n"
+        "processes.join()\n"
+        "print(processes.count(), processes.rank(), *processes.highest(rank), flush=True)\n"
+        "processes.leave(0)\n"
+    )
+    place = (tmp_path / "meeting").as_uri()
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, place, str(rank)], stdout=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    assert [process.communicate(timeout=120)[0] for process in both] == ["2 0 1\n", "2 1 1\n"]
+
+
 @pytest.mark.parametrize("number", [0, -1, 4096])
 def test_an_impossible_number_of_processes_is_refused(
     gantk: Callable[..., CompletedProcess[str]], number: int

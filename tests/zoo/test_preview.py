@@ -145,9 +145,11 @@ def test_a_page_that_runs_something_would_be_seen() -> None:
 def test_a_gallery_of_another_kind_of_file_is_refused(
     gantk: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    refused = gantk("zoo", "gallery", "-o", tmp_path / "sheet.jpg")
+    sheet = tmp_path / "sheet.jpg"
+    refused = gantk("zoo", "gallery", "-o", sheet)
     assert refused.returncode == 2
-    assert refused.stderr == "gantk: A gallery is a PNG, not 'sheet.jpg'; try `-o sheet.png`.\n"
+    right = tmp_path / "sheet.png"
+    assert refused.stderr == f"gantk: A gallery is a PNG, not '{sheet}'; try `-o {right}`.\n"
     assert list(tmp_path.iterdir()) == []
 
 

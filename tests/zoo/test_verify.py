@@ -94,12 +94,15 @@ def test_an_option_of_the_data_can_be_set_where_a_model_is_scored(
 
     done = gantk("zoo", "verify", of_files, *split)
     assert done.stdout.endswith(": match\n"), done.stderr
+    card = tmp_path / "card.html"
     for command in (
-        ("zoo", "card", of_files, "-o", tmp_path / "card.html"),
+        ("zoo", "card", of_files, "-o", card),
         ("publish", of_files, "owner/pictures", "--dry-run"),
     ):
         done = gantk(*command, "-n", "40", *split)
         assert done.returncode == 0, done.stderr
+    told = " ".join(card.read_text(encoding="utf-8").split())
+    assert "gantk zoo verify owner/name --data DATA --set data.split=train" in told
 
 
 def test_the_card_of_a_model_of_files_says_where_the_data_go_and_not_where_they_lay(

@@ -72,6 +72,14 @@ class Card:
         opens = self.generator.spec.name in self.catalogue.path_openers()
         return " --data DATA" if opens else ""
 
+    @property
+    def _split_option(self) -> str:
+        """What a command adds that scores against another part of the data than was trained on."""
+        split = self.record.scores[0].receipt.split
+        data = (self.generator.description.recipe or {}).get("data")
+        trained_on = data.get("split", "") if isinstance(data, dict) else ""
+        return f" --set data.split={shlex.quote(split)}" if split != trained_on else ""
+
     def _front(self) -> str:
         from huggingface_hub import EvalResult, ModelCardData
 
@@ -167,7 +175,8 @@ Sample i of a seed is always the same. The weights are safetensors; no code is l
             *sorted({f"{note}." for s in self.record.scores for note in s.receipt.notes}),
             (
                 "`metrics.json` holds every receipt; "
-                f"`gantk zoo verify {self.name}{self._data_option}` takes the numbers again."
+                f"`gantk zoo verify {self.name}{self._data_option}{self._split_option}` takes the "
+                "numbers again."
             ),
         ]
         table = "| score | value | real samples | better |\n| --- | --- | --- | --- |"
