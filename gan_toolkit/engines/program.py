@@ -147,9 +147,10 @@ class _Tracing:
         readings, looks = shadow.readings.kept(), shadow.vitals.kept()
         self.readings = [name for name, _ in readings]
         self.looks = [name for name, _ in looks]
-        self.seen = Joined([rows for _, rows in looks])
+        seen = [rows for _, rows in looks]
+        self.seen = Joined(seen)
         shown = [value.clone() for _, value in readings]  # a view is slow to hand over
-        return [*shown, *self.seen.vectors]
+        return [*shown, *self.seen.vectors(seen)]
 
     def _learn(
         self, shadow: TrainState, held: Mapping[str, Tensor], move: Move, rows: range, rate: Tensor

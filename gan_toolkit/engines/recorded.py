@@ -26,6 +26,7 @@ class Recorded:
         with torch.cuda.graph(self._graph):
             told = run(*given[:stay], *self._inputs)
             self._results = Joined(told)
+            self._vectors = self._results.vectors(told)
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
         """Make the recorded run on these inputs."""
@@ -34,4 +35,4 @@ class Recorded:
         if self._changed > self._stay:
             memories = self._inputs[: self._changed - self._stay]
             torch._foreach_copy_(given[self._stay : self._changed], memories)
-        return self._results.parts([vector.clone() for vector in self._results.vectors])
+        return self._results.parts([vector.clone() for vector in self._vectors])

@@ -121,7 +121,7 @@ def _parts(vector: Tensor, shapes: Sequence[torch.Size]) -> Iterable[Tensor]:
 
 
 class Joined:
-    """Tensors that are handed over end to end, as one vector of each type of number."""
+    """How tensors are handed over end to end, as one vector of each type of number."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         places: defaultdict[torch.dtype, list[int]] = defaultdict(list)
@@ -129,7 +129,10 @@ class Joined:
             places[tensor.dtype].append(place)
         self._places = list(places.values())
         self._shapes = [tensor.shape for tensor in tensors]
-        self.vectors = [
+
+    def vectors(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the vectors of such tensors."""
+        return [
             torch.cat([tensors[place].reshape(-1) for place in alike]) for alike in self._places
         ]
 

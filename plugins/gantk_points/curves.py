@@ -147,5 +147,6 @@ class Curve(Shape, PointSet):
 
         The sum is taken in double precision: high powers cancel.
         """
-        each = [shape.f(x.double()) for shape in self.shapes]
+        wide = x.double()
+        each = [shape.f(wide) for shape in self.shapes]
         return [(y.sum(1, keepdim=True) if self.dimension > 2 else y).float() for y in each]

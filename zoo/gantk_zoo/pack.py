@@ -6,6 +6,7 @@ is a list of names: nothing else of a run, no optimiser, no path, is ever read i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Packing:
     """Data to score against; left out, what it was trained on."""
     scores: bool = True
     samples: int = SAMPLES
-    sets: tuple[str, ...] = ()
+    sets: Sequence[str] = ()
     """Options of that data, as `--set` says them."""
     half: bool = False
     note: str | None = None

@@ -49,16 +49,7 @@ def publish(
     from gantk_zoo.publish import publish as work
 
     known = repository(repo) if branch(revision) == "main" else f"{repository(repo)}@{revision}"
-    packing = Packing(
-        known,
-        data,
-        not no_scores,
-        n,
-        sets=tuple(sets or ()),
-        half=half,
-        note=note,
-        licence=licence,
-    )
+    packing = Packing(known, data, not no_scores, n, sets or (), half, note, licence)
     if not dry_run:
         check_login(repo)
     with tempfile.TemporaryDirectory() as temporary:

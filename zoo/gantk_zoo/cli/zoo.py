@@ -258,16 +258,8 @@ def card(
     from gantk_zoo.preview import page
 
     check_file(out)
-    packing = Packing(
-        repository(name),
-        data,
-        not no_scores,
-        n,
-        sets=tuple(sets or ()),
-        half=half,
-        note=note,
-        licence=licence,
-    )
+    known = repository(name)
+    packing = Packing(known, data, not no_scores, n, sets or (), half, note, licence)
     with tempfile.TemporaryDirectory() as temporary:
         folder = packed(model, Path(temporary) / name.rpartition("/")[2], packing, plugin or ())
         with replaced(out) as unfinished:
