@@ -27,7 +27,7 @@ from speed_page import page
 from torch import Tensor, nn
 
 from gan_toolkit.catalogue import Catalogue
-from gan_toolkit.layers import ConvTranspose2d, LeakyReLU
+from gan_toolkit.layers import Conv2d, ConvTranspose2d, LeakyReLU
 from gan_toolkit.observer import Observer
 from gan_toolkit.resolve import Request
 from gan_toolkit.system import machine, versions
@@ -43,6 +43,7 @@ GATHERING_S = 2.0
 FILES = {"cpu": "speed.json", "cuda": "speed_cuda.json"}
 """Results by device."""
 FASTER: Mapping[type[nn.Module], type[nn.Module]] = {
+    Conv2d: nn.Conv2d,
     ConvTranspose2d: nn.ConvTranspose2d,
     LeakyReLU: nn.LeakyReLU,
 }

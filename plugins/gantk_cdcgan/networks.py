@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from gan_toolkit import DataSpec, Field, Judged, TwoNetworks
 from gan_toolkit.architecture import Networks, Scalars, image_refusals
 from gan_toolkit.data import LABEL, SAMPLE, Batch
-from gan_toolkit.layers import ConvTranspose2d, LeakyReLU
+from gan_toolkit.layers import Conv2d, ConvTranspose2d, LeakyReLU
 
 Conditioning = Literal["concatenation", "embedding", "projection", "classifier"]
 Norm = Literal["batch", "none", "spectral"]
@@ -143,7 +143,7 @@ class Discriminator(nn.Module):
         self.levels = nn.ModuleList()
         for inner, outer in itertools.pairwise([shape[0], *widths]):
             batch = options.norm == "batch" and len(self.levels) > 0
-            halve = nn.Conv2d(inner + told, outer, 5, 2, 2, bias=not batch)
+            halve = Conv2d(inner + told, outer, 5, 2, 2, bias=not batch)
             after = [nn.BatchNorm2d(outer)] if batch else []
             self.levels.append(nn.Sequential(halve, *after, LeakyReLU(0.2, inplace=True)))
         flat, batch = widths[-1] * math.prod(sizes[-1]), options.norm == "batch"

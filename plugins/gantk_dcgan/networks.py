@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_toolkit import DataSpec, Field, TwoNetworks
 from gan_toolkit.architecture import image_refusals
-from gan_toolkit.layers import ConvTranspose2d, LeakyReLU
+from gan_toolkit.layers import Conv2d, ConvTranspose2d, LeakyReLU
 
 SMALLEST = 4
 """Sides are halved until the shorter is no more than this: 64×64 starts at the paper's 4×4."""
@@ -89,7 +89,7 @@ class Discriminator(nn.Sequential):
             first = size == sizes[0]
             shifted = not first and norm in {"batch", "layer"}  # these bring a bias of their own
             layers.append(
-                nn.Conv2d(inner, outer, _kernel(size), stride=2, padding=1, bias=not shifted)
+                Conv2d(inner, outer, _kernel(size), stride=2, padding=1, bias=not shifted)
             )
             if shifted:
                 layers.append(nn.BatchNorm2d(outer) if norm == "batch" else nn.GroupNorm(1, outer))

@@ -6,7 +6,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, interpolate, linear
+from torch.nn.functional import avg_pool2d, conv_transpose2d, interpolate, linear
+
+from gan_toolkit.layers import conv2d
 
 EPSILON = 1e-8
 """Added to what a root is taken of, as in the paper's section 4.2."""
@@ -27,7 +29,8 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [N, outer, H, W] of [N, inner, H, W]."""
-        return conv2d(x, self.weight * self.scale, self.bias, padding=self.weight.shape[-1] // 2)
+        rim = self.weight.shape[-1] // 2
+        return conv2d(x, self.weight * self.scale, self.bias, padding=(rim, rim))
 
 
 class Projection(nn.Module):

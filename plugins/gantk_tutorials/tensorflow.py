@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, conv2d, pad
+from torch.nn.functional import batch_norm, pad
+
+from gan_toolkit.layers import Conv2d, conv2d
 
 
-class SameConv2d(nn.Conv2d):
+class SameConv2d(Conv2d):
     """Convolution with 'same' padding: [N, C, H, W] → [N, C', ⌈H / stride⌉, ⌈W / stride⌉].
 
     An odd number of padded pixels puts the larger half below and on the right.

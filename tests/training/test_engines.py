@@ -150,6 +150,24 @@ def test_a_penalty_reaches_the_weights_in_a_program(system: str) -> None:
     assert any("exp_avg" in name for name in differences(a, b, 1e-3))
 
 
+def test_a_program_computes_no_gradient_of_a_convolution_that_nobody_reads() -> None:
+    asked: list[bool] = []
+
+    def seen(graph: GraphModule, examples: list[Tensor]) -> GraphModule:
+        del examples
+        backward = torch.ops.aten.convolution_backward.default
+        for node in graph.graph.find_nodes(op="call_function", target=backward):
+            read = {user.args[1] for user in node.users}
+            asked.extend(place in read for place, wanted in enumerate(node.args[-1]) if wanted)
+        return graph
+
+    # Its first gradient is that of samples, though a layer could give that of its weights as well.
+    after(Programs(failing, Backend("seen", seen)), trainer("wgan", {"terms.penalty.every": 1}), 1)
+
+    assert len(asked) > 10
+    assert all(asked)
+
+
 @pytest.mark.parametrize("updates", [WRITTEN_OUT, AT_ONCE], ids=["written out", "at once"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(

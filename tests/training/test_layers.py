@@ -10,9 +10,19 @@ from torch import Tensor, nn
 from torch.autograd import grad
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_toolkit.layers import ConvTranspose2d, LeakyReLU
+from gan_toolkit.layers import Conv2d, ConvTranspose2d, LeakyReLU
 
-SHAPES = [
+Options = dict[str, Any]  # Any: of torch's layers
+DOWN: list[tuple[tuple[int, ...], Options]] = [
+    ((3, 5, 8, 6), {"kernel_size": 4, "stride": 2, "padding": 1}),
+    ((2, 1, 7, 5), {"kernel_size": (3, 4), "stride": (2, 1), "padding": (1, 2)}),
+    ((2, 1, 9, 8), {"kernel_size": 4, "stride": 3, "bias": False}),
+    ((2, 4, 7, 7), {"kernel_size": 3, "padding": 2, "dilation": 2, "groups": 2}),
+    ((2, 1, 9, 9), {"kernel_size": 3, "dilation": (1, 2)}),
+    ((2, 3, 5, 5), {"kernel_size": 3, "padding": "same"}),
+    ((2, 3, 6, 6), {"kernel_size": 3, "padding": 1, "padding_mode": "reflect"}),
+]
+SHAPES: list[tuple[tuple[int, ...], Options]] = [
     ((3, 5, 7, 7), {"kernel_size": 4, "stride": 2, "padding": 1}),
     ((3, 5, 4, 6), {"kernel_size": (3, 4), "stride": 2, "padding": 1, "bias": False}),
     ((2, 3, 7, 5), {"kernel_size": 5, "stride": 2, "padding": 2, "output_padding": (1, 0)}),
@@ -21,13 +31,19 @@ SHAPES = [
 ]
 
 
-def pair(channels: int, **options: Any) -> tuple[nn.Module, nn.Module]:
-    """Return torch's layer to one channel and ours with the same weights."""
+def pair(inner: int, outer: int = 1, **options: Any) -> tuple[nn.Module, nn.Module]:
+    """Return torch's transposed convolution and ours with the same weights."""
+    return alike(nn.ConvTranspose2d, ConvTranspose2d, inner, outer, **options)
+
+
+def alike(
+    theirs: type[nn.Module], ours: type[nn.Module], *sizes: int, **options: Any
+) -> tuple[nn.Module, nn.Module]:
+    """Return two layers of equal weights in float64."""
     torch.manual_seed(0)
-    theirs = nn.ConvTranspose2d(channels, 1, **options)
-    ours = ConvTranspose2d(channels, 1, **options)
-    ours.load_state_dict(theirs.state_dict())
-    return theirs.double(), ours.double()
+    first, second = theirs(*sizes, **options), ours(*sizes, **options)
+    second.load_state_dict(first.state_dict())
+    return first.double(), second.double()
 
 
 def derivatives(layer: nn.Module, x: Tensor) -> list[Tensor]:
@@ -43,16 +59,48 @@ def derivatives(layer: nn.Module, x: Tensor) -> list[Tensor]:
     ]
 
 
-@pytest.mark.parametrize(("shape", "options"), SHAPES)
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_convolution_to_one_channel_is_torchs_and_so_are_its_derivatives(
-    shape: tuple[int, ...], options: dict[str, Any], layout: torch.memory_format
-) -> None:
-    theirs, ours = pair(shape[1], **options)
+def maps(*shape: int, layout: torch.memory_format = torch.contiguous_format) -> Tensor:
+    """Return normal maps in float64 to differentiate by."""
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    x = x.to(memory_format=layout).requires_grad_()
+    return x.to(memory_format=layout).requires_grad_()
+
+
+@pytest.mark.parametrize(("shape", "options"), DOWN)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_convolution_is_torchs_and_so_are_its_derivatives(
+    shape: tuple[int, ...], options: Options, layout: torch.memory_format
+) -> None:
+    theirs, ours = alike(nn.Conv2d, Conv2d, shape[1], 4, **options)
+    x = maps(*shape, layout=layout)
 
     torch.testing.assert_close(derivatives(ours, x), derivatives(theirs, x))
+
+
+@pytest.mark.parametrize(("shape", "options"), SHAPES)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_transposed_convolution_is_torchs_and_so_are_its_derivatives(
+    shape: tuple[int, ...], options: Options, layout: torch.memory_format, channels: int
+) -> None:
+    theirs, ours = pair(shape[1], channels, **options)
+    x = maps(*shape, layout=layout)
+
+    torch.testing.assert_close(derivatives(ours, x), derivatives(theirs, x))
+
+
+@pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
+def test_only_what_is_asked_for_gets_a_gradient(layer: type[nn.Module]) -> None:
+    frozen = layer(2, 3, 3).requires_grad_(requires_grad=False)
+    x = torch.ones(1, 2, 5, 5, requires_grad=True)
+    frozen(x).sum().backward()
+    learning = layer(2, 3, 3)
+    still = torch.ones(1, 2, 5, 5)
+    learning(still).sum().backward()
+
+    assert x.grad is not None
+    assert [weight.grad for weight in frozen.parameters()] == [None, None]
+    assert still.grad is None
+    assert all(weight.grad is not None for weight in learning.parameters())
 
 
 def test_it_is_no_convolution_of_torchs_that_makes_one_channel(
@@ -77,17 +125,38 @@ def test_maps_need_no_batch() -> None:
     torch.testing.assert_close(ours(x), theirs(x))
 
 
-def test_bfloat16_is_rounded_once() -> None:
-    theirs, ours = pair(64, kernel_size=4, stride=2, padding=1)
-    x = torch.randn(4, 64, 8, 8, generator=torch.Generator().manual_seed(2))
-    exact = theirs(x.double())
+@pytest.mark.parametrize(
+    ("theirs", "ours", "sizes"),
+    [
+        (nn.ConvTranspose2d, ConvTranspose2d, (64, 1)),
+        (nn.ConvTranspose2d, ConvTranspose2d, (16, 8)),
+        (nn.Conv2d, Conv2d, (1, 16)),
+        (nn.Conv2d, Conv2d, (16, 8)),
+    ],
+)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_bfloat16_is_rounded_as_torch_rounds_it(
+    theirs: type[nn.Module],
+    ours: type[nn.Module],
+    sizes: tuple[int, int],
+    layout: torch.memory_format,
+) -> None:
+    def found(layer: nn.Module, x: Tensor) -> list[Tensor]:
+        y = layer(x)
+        direction = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y)
+        return [y, *grad((y * direction).sum(), [x, *layer.parameters()])]
 
+    torchs, own = alike(theirs, ours, *sizes, kernel_size=4, stride=2, padding=1)
+    x = maps(4, sizes[0], 8, 8, layout=layout)
+    exact = found(torchs, x)
+    narrow = x.detach().float().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        found, torchs = ours.float()(x), theirs.float()(x)
+        rounded, torchs_own = found(own.float(), narrow), found(torchs.float(), narrow)
 
-    assert found.dtype == torchs.dtype == torch.bfloat16
-    off, theirs_off = ((each - exact).square().mean().sqrt() for each in (found, torchs))
-    assert off < 1.5 * theirs_off
+    for right, one, other in zip(exact, rounded, torchs_own, strict=True):
+        assert one.dtype == other.dtype
+        off, theirs_off = ((each - right).square().mean().sqrt() for each in (one, other))
+        assert off < 1.5 * theirs_off
 
 
 @pytest.mark.parametrize(
@@ -106,15 +175,29 @@ def test_a_leaky_relu_is_torchs_and_so_are_its_derivatives(slope: float, inplace
     torch.testing.assert_close(derivatives(ours, x), derivatives(theirs, x), rtol=0, atol=0)
 
 
-def test_a_leaky_relu_sends_no_zeros_back_from_a_penalty() -> None:
-    def passes(activation: type[nn.Module]) -> int:
-        """Return how many products a penalty's gradient takes."""
-        torch.manual_seed(0)
-        critic = nn.Sequential(nn.Linear(3, 4), activation(0.2), nn.Linear(4, 1))
-        x = torch.randn(5, 3, requires_grad=True)
-        (slopes,) = grad(critic(x).sum(), x, create_graph=True)
-        with FlopCounterMode(display=False) as counted:
-            grad(slopes.square().sum(), list(critic.parameters()), allow_unused=True)
-        return int(counted.get_total_flops())
+def products_of_a_penalty(first: nn.Module, second: nn.Module, x: Tensor) -> int:
+    """Return how many operations in products the weights' gradient of a penalty takes."""
+    critic = nn.Sequential(first, LeakyReLU(0.2), second)
+    (slopes,) = grad(critic(x.requires_grad_()).sum(), x, create_graph=True)
+    with FlopCounterMode(display=False) as counted:
+        grad(slopes.square().sum(), list(critic.parameters()), allow_unused=True)
+    return int(counted.get_total_flops())
 
-    assert passes(LeakyReLU) < passes(nn.LeakyReLU)
+
+def test_a_penalty_sends_no_zeros_back_through_leaky_relu() -> None:
+    x = torch.ones(5, 3)
+    first, second = nn.Linear(3, 4), nn.Linear(4, 1)
+
+    # A tangent and a weight's part of each layer; the last has no tangent to hand on.
+    assert products_of_a_penalty(first, second, x) == 2 * 5 * (2 * 3 * 4 + 4)
+
+
+def test_a_penalty_sends_no_zeros_back_through_convolutions() -> None:
+    x = torch.ones(5, 3, 8, 8)
+    first, second = (3, 4, 4, 2, 1), (4, 6, 4, 2, 1)
+    one, other = 2 * 5 * 16 * 4 * 3 * 16, 2 * 5 * 4 * 6 * 4 * 16
+
+    ours = products_of_a_penalty(Conv2d(*first), Conv2d(*second), x)
+    torchs = products_of_a_penalty(nn.Conv2d(*first), nn.Conv2d(*second), x.clone())
+
+    assert ours == 2 * one + other < torchs
