@@ -175,6 +175,7 @@ def dcgan(side: int) -> Workload:
             "data": "mnist",
             "data.resolution": side,
             "arch.width": 64,
+            "updates.generator.fresh_fakes": False,  # as in the loop
             "compute.channels_last": True,
         },
         {

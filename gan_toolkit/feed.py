@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -76,15 +77,19 @@ class Feed:
                     reals = self.recipe.arch.seen(self.reals(state.nimg + drawn), s)
                     drawn += plan.batch
                 key = (step, name, repetition)
+                taken = None if update.fresh_fakes or not moves else moves[-1]
+                if taken is not None:
+                    moves[-1] = replace(taken, lends_to=update.networks)
                 moves.append(
                     Move(
                         name=name,
                         update=update,
                         terms=due,
                         reals=reals,
-                        draws=self._sampled(self._draws, *key),
+                        draws=taken.draws if taken else self._sampled(self._draws, *key),
                         lr=_at(update.optimiser.lr, fraction),
-                        given=self._sampled(self._labels, *key),
+                        given=taken.given if taken else self._sampled(self._labels, *key),
+                        borrows=taken is not None,
                         augmented=self._augmented(fraction, *key),
                         s=s,
                         term_draws={t: self._sampled(self._term_draws[t], *key, t) for t in due},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
@@ -33,7 +34,7 @@ def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
     if recipe.augmentation is not None:
         reasons += [f"augmentation: {reason}" for reason in recipe.augmentation.refusals(spec)]
     reasons += _heads_without_term(recipe, spec)
-    return reasons or [*_batch_norms(recipe, spec)]
+    return reasons or [*_batch_norms(recipe, spec), *_tied_to_the_fakes(recipe, spec)]
 
 
 def doubts(recipe: Recipe, spec: DataSpec) -> list[str]:
@@ -203,6 +204,25 @@ def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
                 f"{recipe.names['arch']}`), or leave that term out."
             )
             return
+
+
+def _tied_to_the_fakes(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
+    """Yield updates whose fakes the update before makes old: it changes weights of both."""
+    updates = recipe.plan.updates
+    for before, name in itertools.pairwise(updates):
+        if updates[name].fresh_fakes:
+            continue
+        with global_stream(0, "fit"):
+            networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
+        changed, own = (
+            {weight for each in updates[key].networks for weight in networks[each].parameters()}
+            for key in (before, name)
+        )
+        if changed & own:
+            yield (
+                f"updates.{name}.fresh_fakes = false, but '{before}', the update before, changes "
+                "weights that its networks share. Leave that option out."
+            )
 
 
 def _holding(kind: type[Module], networks: Mapping[str, Module]) -> Iterator[str]:

@@ -37,6 +37,8 @@ class Play:
         augmented: Augmented | None = None,
         autocast: bool = False,
         second_order: bool = False,
+        made: Batch | None = None,
+        lends: bool = False,
     ) -> None:
         self.role = role
         self.architecture = architecture
@@ -49,6 +51,9 @@ class Play:
         self._augmented = augmented
         self._autocast = autocast
         self._second_order = second_order
+        self._lends = lends
+        if made is not None:
+            self._made = made
 
     @cached_property
     def reals(self) -> Batch:
@@ -58,12 +63,20 @@ class Play:
     @cached_property
     def fakes(self) -> Batch:
         """Fakes by field name, conditioned on the real batch's other fields or those given."""
+        made = self._made
+        if self._lends:  # their gradient is the update's after this
+            made = {name: tensor.detach() for name, tensor in made.items()}
+        return self._leaf(made, "fake_gradients")
+
+    @cached_property
+    def _made(self) -> Batch:
+        """The fakes as they come from the networks, or from the update before."""
         narrow = self._autocast and not (self._second_order and self.role == "generator")
         with self._precision(narrow):
             made = self.architecture.generate(self.networks, self.draws, self._conditions, self.s)
         if narrow:
             made = {**made, SAMPLE: made[SAMPLE].float()}
-        return self._leaf({**self._conditions, **made}, "fake_gradients")
+        return {**self._conditions, **made}
 
     @cached_property
     def real(self) -> Judged:
@@ -94,6 +107,11 @@ class Play:
     def fake_gradients(self) -> Tensor:
         """Gradient of the summed fake logits with respect to the fakes: [N, …], differentiable."""
         return self._gradients(self.fakes[SAMPLE], self.fake_logits, "fake_gradients")
+
+    @property
+    def lent(self) -> Batch | None:
+        """The fakes with their gradient, if the update after this learns from them."""
+        return vars(self).get("_made") if self._lends else None
 
     def has(self, name: Side) -> bool:
         """Return whether a verdict was computed already."""

@@ -49,6 +49,9 @@ class Update(Options):
     times: int = Field(1, ge=1, description="repetitions a step, each after the first on new reals")
     starts_at: int = Field(0, ge=0, description="first step that makes this update")
     fresh_reals: bool = Field(False, description="draw new reals instead of taking the last ones")
+    fresh_fakes: bool = Field(
+        True, description="make new fakes instead of learning from those of the update before"
+    )
 
     def takes(self, term: str) -> bool:
         """Return whether a term, or a part of it, is among this update's."""
@@ -205,7 +208,11 @@ class Plan(Options):
             wrong.append(f"steps = {self.steps} and kimg = {self.kimg:g} both give the length")
         if self.batch % self.accumulate:
             wrong.append(f"batch = {self.batch} is no multiple of accumulate = {self.accumulate}")
+        before: Update | None = None
         for name, update in self.updates.items():
+            if not update.fresh_fakes:
+                wrong += _why_not_those_of(before, name, update)
+            before = update
             if strangers := set(update.rates) - set(update.networks):
                 wrong.append(
                     f"updates.{name}.rates names {', '.join(sorted(strangers))}, "
@@ -239,6 +246,19 @@ class Plan(Options):
     def span(self) -> int:
         """Steps that schedules stretch over."""
         return self.planned_steps or self.length
+
+
+def _why_not_those_of(before: Update | None, name: str, update: Update) -> list[str]:
+    """Return why an update cannot learn from the fakes of the one before it."""
+    asked = f"updates.{name}.fresh_fakes = false"
+    if before is None:
+        return [f"{asked}, but no update before it makes fakes: leave that option out"]
+    if update.times > 1:
+        return [f"{asked} needs times = 1, as a repetition's fakes are old after the first"]
+    if both := set(before.networks) & set(update.networks):
+        names = ", ".join(sorted(both))
+        return [f"{asked}, but the update before changes {names} too: leave that option out"]
+    return []
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ from gan_toolkit.recipe import Update
 from gan_toolkit.state import TrainState
 from gan_toolkit.terms import Term, glimpse
 
+Lent = dict[int, Batch]
+"""Fakes that the next move learns from, by their first row."""
+
 
 @dataclass(frozen=True)
 class Move:
@@ -43,20 +46,28 @@ class Move:
     s: Scalars = field(default_factory=dict)
     term_draws: Mapping[str, Batch] = field(default_factory=dict)
     term_s: Mapping[str, Scalars] = field(default_factory=dict)
+    borrows: bool = False
+    """Whether it learns from the fakes of the move before."""
+    lends_to: tuple[str, ...] = ()
+    """Networks of the move after, if that one borrows: their gradient goes through the fakes."""
 
 
 def step(state: TrainState, moves: Sequence[Move], new_images: int) -> None:
     """Make every move in order, on one minibatch after another, then let the averages follow."""
     for rows in minibatches(state):
+        lent: Lent = {}
         for move in moves:
-            _learn(state, move, rows)
+            _learn(state, move, rows, lent)
     state.step += 1
     state.nimg += new_images
     state.follow(state.recipe.plan.ema.weight(state.nimg, new_images))
 
 
-def objective(state: TrainState, move: Move, part: slice) -> Tensor:
-    """Return the sum of the move's terms on some rows of its batch; keep what is worth reading."""
+def objective(state: TrainState, move: Move, part: slice, lent: Lent) -> Tensor:
+    """Return the sum of the move's terms on some rows of its batch; keep what is worth reading.
+
+    A move that borrows takes the fakes of these rows out of `lent`, one that lends puts them in.
+    """
     update, plan = move.update, state.recipe.plan
     play = Play(
         update.role,
@@ -70,6 +81,8 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
         needs=frozenset(need for term in move.terms.values() for need in term.needs),
         autocast=plan.compute.precision == "bf16",
         second_order=any(term.second_order for term in move.terms.values()),
+        made=lent.pop(part.start, None) if move.borrows else None,
+        lends=bool(move.lends_to),
     )
     total = torch.zeros((), device=state.device)
     for name, term in move.terms.items():
@@ -93,6 +106,8 @@ def objective(state: TrainState, move: Move, part: slice) -> Tensor:
                 state.vitals.look("augmented", seen, play.real)
         if play.has("fake"):
             state.vitals.look("fake", play.fakes, play.fake)
+    if play.lent is not None:
+        lent[part.start] = play.lent
     return total
 
 
@@ -117,17 +132,20 @@ def pieces(state: TrainState, rows: range) -> list[slice]:
     return [slice(first, first + size) for first in rows[::size]]
 
 
-def _learn(state: TrainState, move: Move, rows: range) -> None:
+def _learn(state: TrainState, move: Move, rows: range, lent: Lent) -> None:
     # Learners last: a weight that two networks share learns with either.
-    for name in sorted(state.weights, key=move.update.networks.__contains__):
+    followed = {*move.update.networks, *move.lends_to}
+    for name in sorted(state.weights, key=followed.__contains__):
         for weight in state.weights[name]:
-            weight.requires_grad_(name in move.update.networks)
+            weight.requires_grad_(name in followed)
+            if name in move.lends_to:
+                weight.grad = None  # of the step before
     optimiser = state.optimisers[move.name]
     optimiser.zero_grad(set_to_none=True)
     parts = pieces(state, rows)
     with shares.averaged(state, move.terms):
         for part in parts:
-            total = objective(state, move, part)
+            total = objective(state, move, part, lent)
             if total.requires_grad:  # a move without parts in this role leaves the weights alone
                 (total / len(parts)).backward()
     for group in optimiser.param_groups:

@@ -12,6 +12,7 @@ import copy
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from gan_toolkit.engines.inputs import Distinct, Numbers, tensors_of, with_tenso
 from gan_toolkit.engines.recorded import Recorded
 from gan_toolkit.engines.vectors import Families, Joined, Layout
 from gan_toolkit.state import Readings, TrainState
-from gan_toolkit.step import Move, minibatches, objective, pieces
+from gan_toolkit.step import Lent, Move, minibatches, objective, pieces
 from gan_toolkit.vitals import Vitals
 
 
@@ -138,8 +139,9 @@ class _Tracing:
         moves = [with_tensors(move, tensors) for move in self._moves]
         *rates, ema = numbers.unbind()
         for rows in minibatches(shadow):
+            loan = _Loan()
             for move, rate in zip(moves, rates, strict=True):
-                self._learn(shadow, held, move, rows, rate)
+                self._learn(shadow, held, move, rows, rate, loan)
         for average, followed in self._followed:
             held[average].lerp_(held[followed], ema.to(held[average].dtype))
         for name, memory in memories.items():
@@ -154,7 +156,13 @@ class _Tracing:
         return [*shown, *self.seen.vectors(seen)]
 
     def _learn(
-        self, shadow: TrainState, held: Mapping[str, Tensor], move: Move, rows: range, rate: Tensor
+        self,
+        shadow: TrainState,
+        held: Mapping[str, Tensor],
+        move: Move,
+        rows: range,
+        rate: Tensor,
+        loan: _Loan,
     ) -> None:
         optimiser = self._state.optimisers[move.name]
         update = self._updates.get(type(optimiser))
@@ -166,7 +174,15 @@ class _Tracing:
             for key, parameter in self._state.networks[network].named_parameters()
         }
         weights = {key: held[f"networks.{name}"] for key, name in names.items()}
-        gradients = self._gradients(shadow, held, move, rows, list(weights.values()))
+        borrowed = loan.leaves if move.borrows else {}
+        leaves = {id(w): borrowed.get(id(w), w.detach().requires_grad_()) for w in weights.values()}
+        loan.leaves = {
+            id(w): w.detach().requires_grad_()
+            for network in move.lends_to
+            for key, _ in self._state.networks[network].named_parameters()
+            for w in (held[f"networks.{network}.{key}"],)
+        }
+        gradients = self._gradients(shadow, held, move, rows, leaves, loan)
         for network, group in zip(move.update.networks, optimiser.param_groups, strict=True):
             slopes = {key: gradients[id(weights[key])] for key in group["params"]}
             found = {key: slope for key, slope in slopes.items() if slope is not None}
@@ -203,15 +219,17 @@ class _Tracing:
         held: Mapping[str, Tensor],
         move: Move,
         rows: range,
-        weights: Sequence[Tensor],
+        leaves: Mapping[int, Tensor],
+        loan: _Loan,
     ) -> dict[int, Tensor | None]:
         """Return by identity the gradient of each weight, none where nothing asks for one."""
-        leaves = {id(weight): weight.detach().requires_grad_() for weight in weights}
+        followed = {**leaves, **loan.leaves}
         summed: dict[int, Tensor | None] = dict.fromkeys(leaves)
         parts = pieces(shadow, rows)
         for part in parts:
             with torch.enable_grad():
-                total = self._with(held, leaves, functools.partial(objective, shadow, move, part))
+                work = functools.partial(objective, shadow, move, part, loan.fakes)
+                total = self._with(held, followed, work)
                 if not total.requires_grad:
                     continue
                 found = torch.autograd.grad(
@@ -230,6 +248,15 @@ class _Tracing:
             place: leaves.get(id(held[name]), held[name]) for place, name in self._places.items()
         }
         return functional_call(self._working, given, (work,), tie_weights=False)
+
+
+@dataclass
+class _Loan:
+    """What a move leaves to the next one that learns from its fakes."""
+
+    fakes: Lent = field(default_factory=dict)
+    leaves: Mapping[int, Tensor] = field(default_factory=dict)
+    """By identity, what stood for the weights that the fakes' gradient goes to."""
 
 
 class _Looking(Vitals):

@@ -329,7 +329,7 @@ class TestInTheStep:
             for _ in range(5):
                 moves, new = one.feed.moves(one.state)
                 due = [move for move in moves if move.name == "lazy"]
-                found.append(objective(one.state, due[0], slice(8)).item() if due else None)
+                found.append(objective(one.state, due[0], slice(8), {}).item() if due else None)
                 step(one.state, moves, new)
             return found
 

@@ -106,6 +106,21 @@ BAD_SETTINGS = [
     ),
     (["--set", "updates.generator.starts_at=4"], "starts_at = 4 lies beyond the last step, 4."),
     (
+        ["--set", "updates.discriminator.fresh_fakes=false"],
+        "updates.discriminator.fresh_fakes = false, but no update before it makes fakes",
+    ),
+    (
+        ["--set", "updates.generator.fresh_fakes=false", "--set", "updates.generator.times=2"],
+        "updates.generator.fresh_fakes = false needs times = 1",
+    ),
+    (
+        [
+            *("--set", "updates.generator.fresh_fakes=false"),
+            *("--set", 'updates.discriminator.networks=["discriminator", "generator"]'),
+        ],
+        "but the update before changes generator too: leave that option out.",
+    ),
+    (
         ["--set", "updates.generator.terms=adversarial"],
         "must be an array, [ … ], got 'adversarial'",
     ),

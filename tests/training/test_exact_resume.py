@@ -30,6 +30,7 @@ PLAIN: dict[str, Any] = {}
 SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "vanilla": ("plain", PLAIN),
     "twice-d-once-g": ("plain", {"updates.discriminator.times": 2}),
+    "same-fakes": ("plain", {"updates.generator.fresh_fakes": False}),
     "accumulated": ("plain", {"accumulate": 3}),
     "warm-up": ("plain", {"updates.generator.starts_at": 6}),
     "scheduled": ("plain", {"updates.generator.optimiser.lr": {"start": 1e-2, "end": 0.0}}),

@@ -42,9 +42,9 @@ def trainer(
     return prepare(request, Catalogue.discover([SKETCHES]), Observer()).trainer(Observer())
 
 
-@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(("channels_last", "again"), [(False, False), (True, False), (False, True)])
 def test_dcgan_equals_a_plain_loop_bit_for_bit(
-    pictures: Tensor, tmp_path: Path, channels_last: bool
+    pictures: Tensor, tmp_path: Path, channels_last: bool, again: bool
 ) -> None:
     steps, batch, seed = 7, 16, 3
     settings: dict[str, object] = {
@@ -54,6 +54,7 @@ def test_dcgan_equals_a_plain_loop_bit_for_bit(
         "arch.width": 4,
         "arch.latent": 10,
         "compute.channels_last": channels_last,
+        "updates.generator.fresh_fakes": not again,
     }
     settings |= {"updates.discriminator.optimiser.lr": 2e-4, "ema.ramp": 0.0}
     settings |= {"updates.generator.optimiser.lr": 1e-4, "ema.half_life_kimg": 0.05}
@@ -79,12 +80,12 @@ def test_dcgan_equals_a_plain_loop_bit_for_bit(
 
         real = pictures[rows[now * batch : (now + 1) * batch]].float() * (2 / 255) - 1
         opt_d.zero_grad()
-        fake = G(z("discriminator")).detach()
-        loss = softplus(-D(real)).mean() + softplus(D(fake)).mean()
+        fake = G(z("discriminator"))
+        loss = softplus(-D(real)).mean() + softplus(D(fake.detach())).mean()
         loss.backward()
         opt_d.step()
         opt_g.zero_grad()
-        softplus(-D(G(z("generator")))).mean().backward()
+        softplus(-D(fake if again else G(z("generator")))).mean().backward()
         opt_g.step()
         with torch.no_grad():
             for own, new in zip(
@@ -107,6 +108,48 @@ def test_micro_batches_sum_to_the_whole_batch(vectors: tuple[Tensor, Tensor]) ->
     for name, tensor in whole.state.networks["generator"].state_dict().items():
         other = split.state.networks["generator"].state_dict()[name]
         torch.testing.assert_close(tensor, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 4}, {"terms.zero": {"name": "r1r2"}}])
+def test_an_update_that_learns_from_fakes_of_before_makes_none(
+    vectors: tuple[Tensor, Tensor], settings: dict[str, object]
+) -> None:
+    one = trainer(vectors, settings={"updates.generator.fresh_fakes": False, **settings})
+    made: list[int] = []
+    one.state.networks["generator"].register_forward_hook(lambda *given: made.append(len(given[2])))
+    moves, new = one.feed.moves(one.state)
+    before = copy.deepcopy(one.state.networks["generator"].state_dict())
+    step(one.state, moves, new)
+
+    assert sum(made) == 12
+    assert moves[0].draws is moves[1].draws
+    after = one.state.networks["generator"].state_dict()
+    assert any(not torch.equal(before[name], tensor) for name, tensor in after.items())
+
+
+def test_where_no_fakes_were_made_before_they_are_made(vectors: tuple[Tensor, Tensor]) -> None:
+    settings = {
+        "updates.discriminator.terms": ["adversarial.real"],
+        "updates.generator.fresh_fakes": False,
+    }
+    late = {"updates.discriminator.starts_at": 2, "updates.generator.fresh_fakes": False}
+    for each in (settings, late):
+        one = trainer(vectors, settings=each)
+        before = copy.deepcopy(one.state.networks["generator"].state_dict())
+        step(one.state, *one.feed.moves(one.state))
+        after = one.state.networks["generator"].state_dict()
+        assert any(not torch.equal(before[name], tensor) for name, tensor in after.items())
+
+
+def test_fakes_are_not_kept_over_a_change_of_shared_weights(
+    vectors: tuple[Tensor, Tensor],
+) -> None:
+    settings = {
+        "updates.generator.networks": ["generator", "q"],
+        "updates.generator.fresh_fakes": False,
+    }
+    with pytest.raises(RecipeError, match="weights that its networks share"):
+        trainer(vectors, "tied", settings)
 
 
 def test_a_layer_in_two_places_is_averaged_once(vectors: tuple[Tensor, Tensor]) -> None:

@@ -36,6 +36,7 @@ Systems = dict[str, tuple[str, dict[str, Any]]]
 EXACT: Systems = {
     "plain": ("plain", {}),
     "twice-d-once-g": ("plain", {"updates.discriminator.times": 2}),
+    "same-fakes": ("plain", {"updates.generator.fresh_fakes": False}),
     "wgan-gp": ("plain", {"terms.gp": {"name": "interpolated", "every": 2}}),
     "r3gan": (
         "plain",

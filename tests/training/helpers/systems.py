@@ -52,6 +52,26 @@ SYSTEMS: dict[str, tuple[str, str, Settings]] = {
     "dcgan": ("dcgan", "digits", SMALL),
     "dcgan-spectral": ("dcgan", "digits", {**SMALL, "arch.norm": "spectral"}),
     "dcgan-accumulated": ("dcgan", "digits", {**SMALL, "accumulate": 2}),
+    "dcgan-same-fakes": (
+        "dcgan",
+        "digits",
+        {**SMALL, "accumulate": 2, "updates.generator.fresh_fakes": False},
+    ),
+    "cdcgan-same-fakes": (
+        "cdcgan",
+        "digits",
+        {
+            **SMALL,
+            "arch.hidden": 5,
+            "fake_labels": "uniform",
+            "updates.generator.fresh_fakes": False,
+        },
+    ),
+    "r2-same-fakes": (
+        "mlp",
+        "ring",
+        {**penalised("r2"), "updates.generator.fresh_fakes": False},
+    ),
     "cdcgan": ("cdcgan", "digits", {**SMALL, "arch.hidden": 5, "fake_labels": "uniform"}),
     "keras": ("keras", "mnist-like", {"arch.filters": [2], "arch.latent": 3}),
     "oreilly": ("oreilly", "mnist-like", {"arch.latent": 4}),
