@@ -40,7 +40,10 @@ def adam(weight: Tensor, gradient: Tensor, slots: Slots, lr: Tensor, group: Grou
 def _each(values: Tensor, slots: Slots, weight: Tensor) -> Tensor:
     """Return for each number of a vector of weights the value of the weight that it is from."""
     owners = slots.get(OWNERS)
-    return values if owners is None else values[owners].to(weight.dtype)
+    if owners is None:
+        return values
+    stored = values.as_strided(values.shape, values.stride())  # not computed for each anew
+    return stored[owners].to(weight.dtype)
 
 
 def rmsprop(weight: Tensor, gradient: Tensor, slots: Slots, lr: Tensor, group: Group) -> None:
