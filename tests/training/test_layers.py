@@ -88,6 +88,13 @@ def test_a_transposed_convolution_is_torchs_and_so_are_its_derivatives(
     torch.testing.assert_close(derivatives(ours, x), derivatives(theirs, x))
 
 
+def test_a_transposed_convolution_in_groups_is_torchs_too() -> None:
+    theirs, ours = pair(4, 6, kernel_size=3, stride=2, groups=2)
+    x = maps(2, 4, 5, 4)
+
+    torch.testing.assert_close(derivatives(ours, x), derivatives(theirs, x))
+
+
 @pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
 def test_only_what_is_asked_for_gets_a_gradient(layer: type[nn.Module]) -> None:
     frozen = layer(2, 3, 3).requires_grad_(requires_grad=False)
