@@ -68,7 +68,10 @@ class Feed:
         moves: list[Move] = []
         reals: Batch | None = None
         drawn = 0
+        before = ""
         for name, update in plan.updates.items():
+            last = moves[-1] if moves and moves[-1].name == before else None
+            before = name
             if step < update.starts_at:
                 continue
             due = {key: term for key, term in self._terms[name].items() if step % term.every == 0}
@@ -77,7 +80,7 @@ class Feed:
                     reals = self.recipe.arch.seen(self.reals(state.nimg + drawn), s)
                     drawn += plan.batch
                 key = (step, name, repetition)
-                taken = None if update.fresh_fakes or not moves else moves[-1]
+                taken = None if update.fresh_fakes else last
                 if taken is not None:
                     moves[-1] = replace(taken, lends_to=update.networks)
                 moves.append(

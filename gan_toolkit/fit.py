@@ -207,11 +207,19 @@ def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
 
 
 def _tied_to_the_fakes(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
-    """Yield updates whose fakes the update before makes old: it changes weights of both."""
+    """Yield what bars learning from the fakes of the update before."""
     updates = recipe.plan.updates
     for before, name in itertools.pairwise(updates):
         if updates[name].fresh_fakes:
             continue
+        for key, term in recipe.terms.items():
+            twice = term.second_order and updates[name].role in term.roles
+            if twice and updates[name].takes(key) and recipe.plan.compute.precision == "bf16":
+                yield (
+                    f"terms.{key}: '{recipe.names[f'terms.{key}']}' differentiates fakes twice, "
+                    "and those of the update before are made in bfloat16. "
+                    f"Leave out updates.{name}.fresh_fakes, or choose another precision."
+                )
         with global_stream(0, "fit"):
             networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
         changed, own = (

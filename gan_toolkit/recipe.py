@@ -255,6 +255,8 @@ def _why_not_those_of(before: Update | None, name: str, update: Update) -> list[
         return [f"{asked}, but no update before it makes fakes: leave that option out"]
     if update.times > 1:
         return [f"{asked} needs times = 1, as a repetition's fakes are old after the first"]
+    if not before.fresh_fakes:
+        return [f"{asked}, but the update before makes none either: leave that option out"]
     if both := set(before.networks) & set(update.networks):
         names = ", ".join(sorted(both))
         return [f"{asked}, but the update before changes {names} too: leave that option out"]

@@ -110,6 +110,13 @@ BAD_SETTINGS = [
         "updates.discriminator.fresh_fakes = false, but no update before it makes fakes",
     ),
     (
+        [
+            *("--set", "updates.generator.fresh_fakes=false"),
+            *("--set", "updates.q = {networks = ['q'], role = 'generator', fresh_fakes = false}"),
+        ],
+        "updates.q.fresh_fakes = false, but the update before makes none either",
+    ),
+    (
         ["--set", "updates.generator.fresh_fakes=false", "--set", "updates.generator.times=2"],
         "updates.generator.fresh_fakes = false needs times = 1",
     ),

@@ -141,6 +141,38 @@ def test_where_no_fakes_were_made_before_they_are_made(vectors: tuple[Tensor, Te
         assert any(not torch.equal(before[name], tensor) for name, tensor in after.items())
 
 
+def test_fakes_are_those_of_the_update_before_and_of_no_earlier_one(
+    vectors: tuple[Tensor, Tensor],
+) -> None:
+    more = {
+        "updates.d": {"networks": ["discriminator"], "role": "discriminator", "starts_at": 1},
+        "updates.g": {"networks": ["generator"], "role": "generator", "fresh_fakes": False},
+    }
+    one = trainer(vectors, settings=more)
+    borrowed = []
+    for _ in range(2):
+        moves, new = one.feed.moves(one.state)
+        borrowed.append([move.name for move in moves if move.borrows])
+        step(one.state, moves, new)
+
+    assert borrowed == [[], ["g"]]
+
+
+def test_fakes_that_are_differentiated_twice_are_no_narrow_ones(
+    vectors: tuple[Tensor, Tensor],
+) -> None:
+    settings = {
+        "terms.path": {"name": "path-length"},
+        "updates.generator.networks": ["mapping", "generator"],
+        "updates.generator.fresh_fakes": False,
+    }
+    one = trainer(vectors, "mapped", settings)
+    step(one.state, *one.feed.moves(one.state))
+
+    with pytest.raises(RecipeError, match="'path-length' differentiates fakes twice"):
+        trainer(vectors, "mapped", {**settings, "compute.precision": "bf16"})
+
+
 def test_fakes_are_not_kept_over_a_change_of_shared_weights(
     vectors: tuple[Tensor, Tensor],
 ) -> None:
