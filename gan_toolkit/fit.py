@@ -31,6 +31,7 @@ def refusals(recipe: Recipe, spec: DataSpec) -> list[str]:
     reasons += _moves_without_term(recipe)
     reasons += _unknown_parts(recipe)
     reasons += _players_without_move(recipe)
+    reasons += _narrow_fakes(recipe)
     if recipe.augmentation is not None:
         reasons += [f"augmentation: {reason}" for reason in recipe.augmentation.refusals(spec)]
     reasons += _heads_without_term(recipe, spec)
@@ -206,22 +207,30 @@ def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
             return
 
 
-def _tied_to_the_fakes(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
-    """Yield what bars learning from the fakes of the update before."""
-    updates = recipe.plan.updates
-    for before, name in itertools.pairwise(updates):
-        if updates[name].fresh_fakes:
-            continue
+def _narrow_fakes(recipe: Recipe) -> Iterator[str]:
+    """Yield terms that would differentiate twice what D's update made in bfloat16."""
+    if recipe.plan.compute.precision != "bf16":
+        return
+    for name, update in recipe.plan.updates.items():
         for key, term in recipe.terms.items():
-            twice = term.second_order and updates[name].role in term.roles
-            if twice and updates[name].takes(key) and recipe.plan.compute.precision == "bf16":
+            twice = term.second_order and update.role in term.roles and update.takes(key)
+            if twice and not update.fresh_fakes:
                 yield (
                     f"terms.{key}: '{recipe.names[f'terms.{key}']}' differentiates fakes twice, "
                     "and those of the update before are made in bfloat16. "
                     f"Leave out updates.{name}.fresh_fakes, or choose another precision."
                 )
-        with global_stream(0, "fit"):
-            networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
+
+
+def _tied_to_the_fakes(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
+    """Yield updates whose fakes the update before makes old: it changes weights of both."""
+    updates = recipe.plan.updates
+    lent = [pair for pair in itertools.pairwise(updates) if not updates[pair[1]].fresh_fakes]
+    if not lent:
+        return
+    with global_stream(0, "fit"):
+        networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
+    for before, name in lent:
         changed, own = (
             {weight for each in updates[key].networks for weight in networks[each].parameters()}
             for key in (before, name)

@@ -46,9 +46,9 @@ class Options(BaseModel):
     def _arrays_are_tuples(cls, values: object) -> object:
         return _tuples(values) if isinstance(values, Mapping) else values
 
-    def plain(self) -> dict[str, Any]:  # Any: TOML values
-        """Return the options as TOML values; what is none is left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+    def plain(self, *, defaults: bool = True) -> dict[str, Any]:  # Any: TOML values
+        """Return the options as TOML values; what is none is left out, and defaults if asked."""
+        return self.model_dump(mode="json", exclude_none=True, exclude_defaults=not defaults)
 
 
 class Schedule(Options):

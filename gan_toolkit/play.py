@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Literal
@@ -12,6 +13,7 @@ from torch import Tensor
 from gan_toolkit.architecture import Architecture, Judged, Networks, Scalars
 from gan_toolkit.augmentation import Augmented, Side
 from gan_toolkit.data import SAMPLE, Batch
+from gan_toolkit.errors import UsageError
 
 Role = Literal["discriminator", "generator"]
 
@@ -38,7 +40,8 @@ class Play:
         autocast: bool = False,
         second_order: bool = False,
         made: Batch | None = None,
-        lends: bool = False,
+        lend: Callable[[Batch], None] | None = None,
+        changed: Collection[str] = (),
     ) -> None:
         self.role = role
         self.architecture = architecture
@@ -51,7 +54,8 @@ class Play:
         self._augmented = augmented
         self._autocast = autocast
         self._second_order = second_order
-        self._lends = lends
+        self._lend = lend
+        self._changed = changed
         if made is not None:
             self._made = made
 
@@ -64,7 +68,8 @@ class Play:
     def fakes(self) -> Batch:
         """Fakes by field name, conditioned on the real batch's other fields or those given."""
         made = self._made
-        if self._lends:  # their gradient is the update's after this
+        if self._lend:  # their gradient is the update's after this
+            self._lend(made)
             made = {name: tensor.detach() for name, tensor in made.items()}
         return self._leaf(made, "fake_gradients")
 
@@ -72,8 +77,19 @@ class Play:
     def _made(self) -> Batch:
         """The fakes as they come from the networks, or from the update before."""
         narrow = self._autocast and not (self._second_order and self.role == "generator")
-        with self._precision(narrow):
-            made = self.architecture.generate(self.networks, self.draws, self._conditions, self.s)
+        networks = self.networks
+        if self._lend:
+            networks = {key: own for key, own in networks.items() if key not in self._changed}
+        try:
+            with self._precision(narrow):
+                made = self.architecture.generate(networks, self.draws, self._conditions, self.s)
+        except KeyError as error:
+            if error.args[0] not in self._changed:
+                raise
+            raise UsageError(
+                f"fakes are made by '{error.args[0]}', which the same update changes, so the next "
+                "cannot learn from them. Leave out that one's fresh_fakes."
+            ) from None
         if narrow:
             made = {**made, SAMPLE: made[SAMPLE].float()}
         return {**self._conditions, **made}
@@ -107,11 +123,6 @@ class Play:
     def fake_gradients(self) -> Tensor:
         """Gradient of the summed fake logits with respect to the fakes: [N, …], differentiable."""
         return self._gradients(self.fakes[SAMPLE], self.fake_logits, "fake_gradients")
-
-    @property
-    def lent(self) -> Batch | None:
-        """The fakes with their gradient, if the update after this learns from them."""
-        return vars(self).get("_made") if self._lends else None
 
     def has(self, name: Side) -> bool:
         """Return whether a verdict was computed already."""

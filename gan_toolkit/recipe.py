@@ -50,7 +50,7 @@ class Update(Options):
     starts_at: int = Field(0, ge=0, description="first step that makes this update")
     fresh_reals: bool = Field(False, description="draw new reals instead of taking the last ones")
     fresh_fakes: bool = Field(
-        True, description="make new fakes instead of learning from those of the update before"
+        True, description="make new fakes instead of learning from those of D's update before"
     )
 
     def takes(self, term: str) -> bool:
@@ -255,11 +255,13 @@ def _why_not_those_of(before: Update | None, name: str, update: Update) -> list[
         return [f"{asked}, but no update before it makes fakes: leave that option out"]
     if update.times > 1:
         return [f"{asked} needs times = 1, as a repetition's fakes are old after the first"]
-    if not before.fresh_fakes:
-        return [f"{asked}, but the update before makes none either: leave that option out"]
+    if (before.role, update.role) != ("discriminator", "generator"):
+        return [f"{asked} is for a generator's update after a discriminator's: leave it out"]
     if both := set(before.networks) & set(update.networks):
         names = ", ".join(sorted(both))
         return [f"{asked}, but the update before changes {names} too: leave that option out"]
+    if update.fresh_reals:
+        return [f"{asked} needs fresh_reals = false, as fakes go with the reals of their making"]
     return []
 
 
@@ -275,11 +277,14 @@ class Recipe:
     plan: Plan
     augmentation: Augmentation | None = None
 
-    def values(self, *, exported: bool = False) -> Values:
-        """Return the recipe as TOML values; `exported` leaves out what belongs to this machine."""
+    def values(self, *, exported: bool = False, defaults: bool = True) -> Values:
+        """Return the recipe as TOML values.
+
+        `exported` leaves out what belongs to this machine, no `defaults` what nobody chose.
+        """
 
         def plain(options: Options) -> Values:
-            return without(options, LOCAL) if exported else options.plain()
+            return without(options, LOCAL) if exported else options.plain(defaults=defaults)
 
         def table(place: str, options: Options) -> Values:
             return {"name": self.names[place], **plain(options)}
@@ -318,7 +323,8 @@ def differences(old: Values, new: Recipe) -> tuple[list[str], list[str]]:
     grave: list[str] = []
     harmless: list[str] = []
     before, after = flat(old), flat(new.values())
-    for key in sorted(before.keys() | after.keys()):
+    known = before.keys() | flat(new.values(defaults=False)).keys()  # without a later version's
+    for key in sorted(known):
         if before.get(key) == after.get(key) or key in {"steps", "kimg"}:
             continue
         sentence = f"{key}: {before.get(key, 'unset')!r} → {after.get(key, 'unset')!r}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -82,7 +83,8 @@ def objective(state: TrainState, move: Move, part: slice, lent: Lent) -> Tensor:
         autocast=plan.compute.precision == "bf16",
         second_order=any(term.second_order for term in move.terms.values()),
         made=lent.pop(part.start, None) if move.borrows else None,
-        lends=bool(move.lends_to),
+        lend=partial(lent.__setitem__, part.start) if move.lends_to else None,
+        changed=update.networks,
     )
     total = torch.zeros((), device=state.device)
     for name, term in move.terms.items():
@@ -106,8 +108,6 @@ def objective(state: TrainState, move: Move, part: slice, lent: Lent) -> Tensor:
                 state.vitals.look("augmented", seen, play.real)
         if play.has("fake"):
             state.vitals.look("fake", play.fakes, play.fake)
-    if play.lent is not None:
-        lent[part.start] = play.lent
     return total
 
 

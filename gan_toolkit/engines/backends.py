@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import warnings
@@ -139,17 +140,24 @@ def changing_last(graph: GraphModule, examples: list[Tensor]) -> GraphModule:
     What is given is changed at the end alone, by copies.
     """
     from torch._inductor.decomposition import select_decomp_table
-    from torch._inductor.lowering import make_fallback
 
-    patches = torch.ops.aten.col2im.default  # torch adds them up faster than its compiler does
-    make_fallback(patches, override_decomp=True)
-    known = {key: way for key, way in select_decomp_table().items() if key is not patches}
+    known = {key: way for key, way in select_decomp_table().items() if key is not _left_to_torch()}
     return make_fx(
         functionalize(graph, remove="mutations"),
         decomposition_table=known,
         tracing_mode="fake",
         _allow_non_fake_inputs=True,
     )(*examples)
+
+
+@functools.cache
+def _left_to_torch() -> OpOverload[..., Any]:  # Any: of any signature
+    """Return the sum of patches, once its compiler, which is slower at it, was told to leave it."""
+    from torch._inductor.lowering import make_fallback
+
+    patches = torch.ops.aten.col2im.default
+    make_fallback(patches, override_decomp=True)
+    return patches
 
 
 @contextmanager

@@ -57,7 +57,6 @@ class Program:
                 _allow_non_fake_inputs=True,
             )(*given, numbers)
         _refuse_own_draws(graph)
-        _drop_unread_gradients(graph)
         self._run = self._execute = backend.build(graph, [*given, numbers])
         self._readings, self._looks, self._seen = tracing.readings, tracing.looks, tracing.seen
 
@@ -346,21 +345,6 @@ def _followed(state: TrainState, layout: Layout) -> list[tuple[str, str]]:
             if tensor.is_floating_point() and key in held and not (joined and key in learned):
                 found.append((f"{followers}.{key}", f"{followed}.{key}"))
     return found
-
-
-def _drop_unread_gradients(graph: GraphModule) -> None:
-    """Ask convolutions' gradients only for what is read: a function in Python gives all it could.
-
-    A penalty's first gradient is that of samples; weights' are read of the second alone.
-    """
-    graph.graph.eliminate_dead_code()
-    for node in graph.graph.find_nodes(
-        op="call_function", target=torch.ops.aten.convolution_backward.default
-    ):
-        read = {user.args[1] for user in node.users}
-        *given, wanted = node.args
-        node.args = (*given, [want and place in read for place, want in enumerate(wanted)])
-    graph.recompile()
 
 
 def _refuse_own_draws(graph: GraphModule) -> None:

@@ -114,7 +114,14 @@ BAD_SETTINGS = [
             *("--set", "updates.generator.fresh_fakes=false"),
             *("--set", "updates.q = {networks = ['q'], role = 'generator', fresh_fakes = false}"),
         ],
-        "updates.q.fresh_fakes = false, but the update before makes none either",
+        "updates.q.fresh_fakes = false is for a generator's update after a discriminator's",
+    ),
+    (
+        [
+            *("--set", "updates.generator.fresh_fakes=false"),
+            *("--set", "updates.generator.fresh_reals=true"),
+        ],
+        "updates.generator.fresh_fakes = false needs fresh_reals = false",
     ),
     (
         ["--set", "updates.generator.fresh_fakes=false", "--set", "updates.generator.times=2"],

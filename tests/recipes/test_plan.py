@@ -123,6 +123,18 @@ def test_changes_are_told_apart_by_whether_they_touch_the_numbers(
     assert differences(old.values(), new) == (grave, harmless)
 
 
+def test_an_option_that_an_older_run_did_not_have_is_no_change(catalogue: Catalogue) -> None:
+    old = resolve(Request(recipe="toy"), catalogue).values()
+    del old["updates"]["generator"]["fresh_fakes"]
+    same, other = (
+        resolve(Request(recipe="toy", sets=[f"updates.generator.fresh_fakes={chosen}"]), catalogue)
+        for chosen in ("true", "false")
+    )
+
+    assert differences(old, same) == ([], [])
+    assert differences(old, other) == (["updates.generator.fresh_fakes: 'unset' → False"], [])
+
+
 class TestThreads:
     """A run gets one thread unless all of them are seen to be faster."""
 

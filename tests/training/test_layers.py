@@ -183,20 +183,22 @@ def test_a_leaky_relu_is_torchs_and_so_are_its_derivatives(slope: float, inplace
 
 
 def products_of_a_penalty(first: nn.Module, second: nn.Module, x: Tensor) -> int:
-    """Return how many operations in products the weights' gradient of a penalty takes."""
+    """Return how many operations in products a penalty and its weights' gradient take."""
     critic = nn.Sequential(first, LeakyReLU(0.2), second)
-    (slopes,) = grad(critic(x.requires_grad_()).sum(), x, create_graph=True)
+    verdicts = critic(x.requires_grad_()).sum()
     with FlopCounterMode(display=False) as counted:
+        (slopes,) = grad(verdicts, x, create_graph=True)
         grad(slopes.square().sum(), list(critic.parameters()), allow_unused=True)
     return int(counted.get_total_flops())
 
 
 def test_a_penalty_sends_no_zeros_back_through_leaky_relu() -> None:
-    x = torch.ones(5, 3)
-    first, second = nn.Linear(3, 4), nn.Linear(4, 1)
+    one, other = 2 * 5 * 3 * 4, 2 * 5 * 4
 
-    # A tangent and a weight's part of each layer; the last has no tangent to hand on.
-    assert products_of_a_penalty(first, second, x) == 2 * 5 * (2 * 3 * 4 + 4)
+    found = products_of_a_penalty(nn.Linear(3, 4), nn.Linear(4, 1), torch.ones(5, 3))
+
+    # A slope, a tangent and a weight's part of each layer; the last hands no tangent on.
+    assert found == 3 * one + 2 * other
 
 
 def test_a_penalty_sends_no_zeros_back_through_convolutions() -> None:
@@ -207,4 +209,38 @@ def test_a_penalty_sends_no_zeros_back_through_convolutions() -> None:
     ours = products_of_a_penalty(Conv2d(*first), Conv2d(*second), x)
     torchs = products_of_a_penalty(nn.Conv2d(*first), nn.Conv2d(*second), x.clone())
 
-    assert ours == 2 * one + other < torchs
+    assert ours == 3 * one + 2 * other < torchs
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_lie_as_torchs_do(layout: torch.memory_format, channels: int) -> None:
+    both = alike(nn.Conv2d, Conv2d, channels, 4, kernel_size=4, stride=2, padding=1)
+    x = maps(2, channels, 8, 8, layout=layout)
+    for layer in both:
+        layer.weight.data = layer.weight.data.to(memory_format=layout)
+    theirs, ours = (layer(x).stride() for layer in both)
+
+    assert ours == theirs
+
+
+def test_single_pixels_in_bfloat16_have_patches_too() -> None:
+    layer = Conv2d(8, 4, 1).bfloat16()
+    x = torch.ones(2, 8, 1, 1, dtype=torch.bfloat16)
+
+    (found,) = grad(layer(x).sum(), layer.weight)
+
+    assert torch.equal(found, torch.full((4, 8, 1, 1), 2.0, dtype=torch.bfloat16))
+
+
+def test_an_output_padded_by_more_than_a_stride_is_torchs() -> None:
+    theirs, ours = pair(2, 3, kernel_size=3, dilation=3, output_padding=2)
+    x = maps(2, 2, 4, 4)
+
+    torch.testing.assert_close(derivatives(ours, x), derivatives(theirs, x))
+
+
+def test_layers_know_their_shapes_without_numbers() -> None:
+    with torch.device("meta"):
+        both = nn.Sequential(Conv2d(3, 4, 4, 2, 1), ConvTranspose2d(4, 1, 4, 2, 1))
+        assert both(torch.empty(2, 3, 8, 8)).shape == (2, 1, 8, 8)

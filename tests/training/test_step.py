@@ -158,6 +158,20 @@ def test_fakes_are_those_of_the_update_before_and_of_no_earlier_one(
     assert borrowed == [[], ["g"]]
 
 
+def test_fakes_are_not_kept_over_a_change_of_what_makes_them(
+    vectors: tuple[Tensor, Tensor],
+) -> None:
+    settings = {
+        "updates.discriminator.networks": ["discriminator", "mapping"],
+        "updates.generator.networks": ["generator"],
+        "updates.generator.fresh_fakes": False,
+    }
+    one = trainer(vectors, "mapped", settings)
+
+    with pytest.raises(UsageError, match="made by 'mapping', which the same update changes"):
+        step(one.state, *one.feed.moves(one.state))
+
+
 def test_fakes_that_are_differentiated_twice_are_no_narrow_ones(
     vectors: tuple[Tensor, Tensor],
 ) -> None:

@@ -65,6 +65,7 @@ EXACT: Systems = {
 """Those that two processes train to the bits of twice as many micro-batches."""
 ALIKE: Systems = {
     "dropout-and-batch-norm": ("normed", {}),
+    "batch-norm-and-same-fakes": ("normed", {"updates.generator.fresh_fakes": False}),
     "path-length": (
         "mapped",
         {
