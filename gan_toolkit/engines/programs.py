@@ -25,10 +25,12 @@ from gan_toolkit.step import Move, minibatch_count
 
 ROUNDING = {"fp32": 1e-2, "tf32": 1e-1, "bf16": 1e-1}
 """How far, relative to its size, all that is linear in one network's gradient may be off."""
-ALONE = 0.3
+ALONE = {"fp32": 0.3, "tf32": 0.3, "bf16": 0.5}
 """The same of one tensor: that of a bias is a sum that may nearly cancel."""
 NOISE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 1e-1}
 """What is smaller than this share of the largest of its kind is noise around zero."""
+SQUARES = ("exp_avg_sq", "square_avg")
+"""What optimisers remember of gradients' squares."""
 GENTLE = 1e-3
 """Factor of the rates: one move's rounding is not to show in the gradients of the next."""
 
@@ -101,11 +103,11 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
 
     Adaptive optimisers turn gradients around zero, which are noise, into steps of full size. So
     weights are compared by the step that a network made as a whole, and optimisers' memories, which
-    are linear in gradients or their squares, more closely. Terms' memories are compared by what
+    are linear in gradients, or whose roots are, more closely. Terms' memories are compared by what
     they hold, whole numbers to the bit.
     """
     precision = before.recipe.plan.compute.precision
-    old, right, other = (_lasting(state.tensors()) for state in (before, expected, found))
+    old, right, other = (_linear(_lasting(state.tensors())) for state in (before, expected, found))
     if right.keys() != other.keys():
         return sorted(right.keys() ^ other.keys())
     learned = {
@@ -138,7 +140,7 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
         wrong += [
             name
             for name, far, way in zip(names, off, moved, strict=True)
-            if exact and not _size(far) <= ALONE * max(_size(way), noise)
+            if exact and not _size(far) <= ALONE[precision] * max(_size(way), noise)
         ]
     return wrong
 
@@ -146,6 +148,11 @@ def disagreements(before: TrainState, expected: TrainState, found: TrainState) -
 def _lasting(tensors: Tensors) -> Tensors:
     """Return what later steps build on: all but what is only told."""
     return {name: kept for name, kept in tensors.items() if name.startswith(LASTING)}
+
+
+def _linear(tensors: Tensors) -> Tensors:
+    """Return tensors with the roots of squares in their place."""
+    return {name: kept.sqrt() if name.endswith(SQUARES) else kept for name, kept in tensors.items()}
 
 
 def _norm(tensor: Tensor) -> float:
