@@ -348,6 +348,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=HERE, help="of the results")
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     path = arguments.folder / FILES[arguments.device]
     kept = _read(path) if path.exists() else {}
     about = {"machine": machine(torch.device(arguments.device)), "versions": versions()}

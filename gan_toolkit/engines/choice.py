@@ -1,8 +1,8 @@
 """What `auto` decides: the engine with which a whole run, compiling included, ends sooner.
 
 What a program saves is the time between operations. That hardly depends on their size, so small
-dense networks gain most. Where convolutions do the work a step gained a tenth or nothing
-(`benchmarks/speed.json`), which compiling, slower for them, seldom leaves over.
+dense networks gain most. Where convolutions do the work a step gained an eighth at most in float32
+(`benchmarks/speed.json`), and nobody knows beforehand how long a step takes.
 """
 
 from __future__ import annotations
