@@ -41,7 +41,7 @@ def chosen(state: TrainState, steps: int) -> tuple[EngineName, str]:
         return "eager", "as there is no C++ compiler here"
     weights = [weight for weights in state.weights.values() for weight in weights]
     if any(weight.dim() > 2 for weight in weights):
-        return "eager", "as convolutions gain too little from compiling"
+        return "eager", "as convolutions may gain less than compiling takes"
     saved = SAVED_US * 1e-6 * len(weights) * steps
     if saved < COMPILING_S:
         return "eager", f"as compiling takes longer than the {saved:.0f} s that it would save"
