@@ -50,12 +50,7 @@ class Feed:
         )
         self._term_draws = {name: term.draws(self.spec) for name, term in recipe.terms.items()}
         self._terms = {
-            name: {
-                key: term
-                for key, term in recipe.terms.items()
-                if update.role in term.roles and update.takes(key)
-            }
-            for name, update in recipe.plan.updates.items()
+            name: recipe.terms_of(update) for name, update in recipe.plan.updates.items()
         }
 
     def moves(self, state: TrainState) -> tuple[list[Move], int]:

@@ -47,10 +47,9 @@ def _players_without_loss(recipe: Recipe) -> Iterator[str]:
     """Yield players that hear of penalties and of classes alone."""
     for role in get_args(Role):
         told = any(
-            update.role == role and role in term.roles and update.takes(name)
+            update.role == role and not (term.heads or _holds_slope(term))
             for update in recipe.plan.updates.values()
-            for name, term in recipe.terms.items()
-            if not (term.heads or _holds_slope(term))
+            for term in recipe.terms_of(update).values()
         )
         if not told:
             yield (
@@ -64,8 +63,7 @@ def _critics_without_bound(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
     unbound = [name for name, term in recipe.terms.items() if term.needs_bound]
     if not unbound or any(map(_holds_slope, recipe.terms.values())):
         return
-    with global_stream(0, "fit"):
-        networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
+    networks = _first_networks(recipe, spec)
     updates = recipe.plan.updates.values()
     critics = {n for update in updates if update.role == "discriminator" for n in update.networks}
     modules = (module for name in critics & networks.keys() for module in networks[name].modules())
@@ -118,12 +116,7 @@ def _labels_without_reader(recipe: Recipe, spec: DataSpec) -> list[str]:
 def _moves_without_term(recipe: Recipe) -> list[str]:
     """Return updates that no term takes part in, and terms that take part in no update."""
     updates = recipe.plan.updates
-    pairs = {
-        (move, name)
-        for move, update in updates.items()
-        for name, term in recipe.terms.items()
-        if update.role in term.roles and update.takes(name)
-    }
+    pairs = {(move, name) for move, update in updates.items() for name in recipe.terms_of(update)}
     moving, used = {move for move, _ in pairs}, {name for _, name in pairs}
     reasons = [
         f"updates.{move}: no term takes part in this update of the {update.role}. Add a loss "
@@ -186,8 +179,7 @@ def _batch_norms(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
     alone = plan.batch == plan.accumulate * count
     if not per_sample and not alone:
         return
-    with global_stream(0, "fit"):
-        networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
+    networks = _first_networks(recipe, spec)
     if alone and (name := next(_holding(BatchNorm1d, networks), None)):
         yield (
             f"accumulate: batch norm in '{name}' needs two samples or more at once, but "
@@ -212,9 +204,8 @@ def _narrow_fakes(recipe: Recipe) -> Iterator[str]:
     if recipe.plan.compute.precision != "bf16":
         return
     for name, update in recipe.plan.updates.items():
-        for key, term in recipe.terms.items():
-            twice = term.second_order and update.role in term.roles and update.takes(key)
-            if twice and not update.fresh_fakes:
+        for key, term in recipe.terms_of(update).items():
+            if term.second_order and not update.fresh_fakes:
                 yield (
                     f"terms.{key}: '{recipe.names[f'terms.{key}']}' differentiates fakes twice, "
                     "and those of the update before are made in bfloat16. "
@@ -228,8 +219,7 @@ def _tied_to_the_fakes(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
     lent = [pair for pair in itertools.pairwise(updates) if not updates[pair[1]].fresh_fakes]
     if not lent:
         return
-    with global_stream(0, "fit"):
-        networks = recipe.arch.networks(spec, recipe.arch.stage_at(0))
+    networks = _first_networks(recipe, spec)
     for before, name in lent:
         changed, own = (
             {weight for each in updates[key].networks for weight in networks[each].parameters()}
@@ -240,6 +230,12 @@ def _tied_to_the_fakes(recipe: Recipe, spec: DataSpec) -> Iterator[str]:
                 f"updates.{name}.fresh_fakes = false, but '{before}', the update before, changes "
                 "weights that its networks share. Leave that option out."
             )
+
+
+def _first_networks(recipe: Recipe, spec: DataSpec) -> Mapping[str, Module]:
+    """Return networks as a run begins with, built to be looked at."""
+    with global_stream(0, "fit"):
+        return recipe.arch.networks(spec, recipe.arch.stage_at(0))
 
 
 def _holding(kind: type[Module], networks: Mapping[str, Module]) -> Iterator[str]:

@@ -77,9 +77,7 @@ class Play:
     def _made(self) -> Batch:
         """The fakes as they come from the networks, or from the update before."""
         narrow = self._autocast and not (self._second_order and self.role == "generator")
-        networks = self.networks
-        if self._lend:
-            networks = {key: own for key, own in networks.items() if key not in self._changed}
+        networks = {key: own for key, own in self.networks.items() if key not in self._changed}
         try:
             with self._precision(narrow):
                 made = self.architecture.generate(networks, self.draws, self._conditions, self.s)

@@ -298,6 +298,14 @@ class Recipe:
             **plain(self.plan),
         }
 
+    def terms_of(self, update: Update) -> dict[str, Term]:
+        """Return the terms that an update takes, by name."""
+        return {
+            name: term
+            for name, term in self.terms.items()
+            if update.role in term.roles and update.takes(name)
+        }
+
     def executed_by(self, engine: EngineName) -> Recipe:
         """Return the recipe with its engine decided."""
         compute = self.plan.compute.model_copy(update={"engine": engine})

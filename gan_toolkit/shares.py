@@ -51,9 +51,8 @@ def averaged(state: TrainState, terms: Mapping[str, object]) -> Iterator[None]:
     processes.average([*_gradients(state), *changes, *numbers, *single])
     processes.spread([memory for memory in memories if not any(memory is one for one in single)])
     for now, old, change in zip(statistics, before, changes, strict=True):
-        now.data.copy_(
-            old + change
-        )  # unseen by a gradient that is still to come through lent fakes
+        # Through `data`: a gradient that is still to come through lent fakes minds no change there.
+        now.data.copy_(old + change)
     for (name, _), number in zip(told, numbers, strict=True):
         kept.add(name, number)
 

@@ -84,7 +84,7 @@ def objective(state: TrainState, move: Move, part: slice, lent: Lent) -> Tensor:
         second_order=any(term.second_order for term in move.terms.values()),
         made=lent.pop(part.start, None) if move.borrows else None,
         lend=partial(lent.__setitem__, part.start) if move.lends_to else None,
-        changed=update.networks,
+        changed=update.networks if move.lends_to else (),
     )
     total = torch.zeros((), device=state.device)
     for name, term in move.terms.items():

@@ -141,7 +141,8 @@ def changing_last(graph: GraphModule, examples: list[Tensor]) -> GraphModule:
     """
     from torch._inductor.decomposition import select_decomp_table
 
-    known = {key: way for key, way in select_decomp_table().items() if key is not _left_to_torch()}
+    left = _left_to_torch()
+    known = {key: way for key, way in select_decomp_table().items() if key is not left}
     return make_fx(
         functionalize(graph, remove="mutations"),
         decomposition_table=known,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,20 +167,11 @@ class _Tracing:
         update = self._updates.get(type(optimiser))
         if update is None:
             raise CannotCompileError(f"{type(optimiser).__name__} is no optimiser it knows")
-        names = {
-            parameter: f"{network}.{key}"
-            for network in move.update.networks
-            for key, parameter in self._state.networks[network].named_parameters()
-        }
+        names = self._names(move.update.networks)
         weights = {key: held[f"networks.{name}"] for key, name in names.items()}
-        borrowed = loan.leaves if move.borrows else {}
-        leaves = {id(w): borrowed.get(id(w), w.detach().requires_grad_()) for w in weights.values()}
-        loan.leaves = {
-            id(w): w.detach().requires_grad_()
-            for network in move.lends_to
-            for key, _ in self._state.networks[network].named_parameters()
-            for w in (held[f"networks.{network}.{key}"],)
-        }
+        leaves = loan.leaves if move.borrows else _leaves(weights.values())
+        lent_to = self._names(move.lends_to).values()
+        loan.leaves = _leaves(held[f"networks.{name}"] for name in lent_to)
         gradients = self._gradients(shadow, held, move, rows, leaves, loan)
         for network, group in zip(move.update.networks, optimiser.param_groups, strict=True):
             slopes = {key: gradients[id(weights[key])] for key in group["params"]}
@@ -200,6 +191,14 @@ class _Tracing:
             if learning:
                 update(learning, given, slots, rate * group["rate"], group)
         self._with(held, {}, lambda: _constrain(shadow, move))
+
+    def _names(self, networks: Iterable[str]) -> dict[nn.Parameter, str]:
+        """Return the names of the weights of networks, of one that they share once."""
+        return {
+            parameter: f"{network}.{key}"
+            for network in networks
+            for key, parameter in self._state.networks[network].named_parameters()
+        }
 
     def _whole(
         self, held: Mapping[str, Tensor], move: Move, network: str, slots: Sequence[Slots]
@@ -247,6 +246,11 @@ class _Tracing:
             place: leaves.get(id(held[name]), held[name]) for place, name in self._places.items()
         }
         return functional_call(self._working, given, (work,), tie_weights=False)
+
+
+def _leaves(weights: Iterable[Tensor]) -> dict[int, Tensor]:
+    """Return by identity what stands for weights whose gradient is wanted."""
+    return {id(weight): weight.detach().requires_grad_() for weight in weights}
 
 
 @dataclass

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from sketched import SKETCHES, trainer
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -17,29 +18,12 @@ from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.checkpoint import listed, read
 from gan_toolkit.errors import RecipeError, UsageError
 from gan_toolkit.feed import Feed
-from gan_toolkit.observer import Observer
-from gan_toolkit.resolve import Request
 from gan_toolkit.sampling import draw_samples, seeded
 from gan_toolkit.state import TrainState
 from gan_toolkit.step import Move, step
 from gan_toolkit.streams import global_stream, stream
 from gan_toolkit.tensors import TensorData
 from gan_toolkit.timing import Timing
-from gan_toolkit.trainer import Trainer
-from gan_toolkit.training import prepare
-
-SKETCHES = Path(__file__).parent / "sketches.py"
-
-
-def trainer(
-    data: Tensor | tuple[Tensor, Tensor],
-    arch: str = "plain",
-    settings: Mapping[str, object] | None = None,
-) -> Trainer:
-    """Return a trainer at step 0 on a tensor."""
-    small = {"batch": 12, "compute.device": "cpu", "steps": 50, **(settings or {})}
-    request = Request(arch=arch, data=TensorData.of(data), settings=small)
-    return prepare(request, Catalogue.discover([SKETCHES]), Observer()).trainer(Observer())
 
 
 @pytest.mark.parametrize(("channels_last", "again"), [(False, False), (True, False), (False, True)])
@@ -108,94 +92,6 @@ def test_micro_batches_sum_to_the_whole_batch(vectors: tuple[Tensor, Tensor]) ->
     for name, tensor in whole.state.networks["generator"].state_dict().items():
         other = split.state.networks["generator"].state_dict()[name]
         torch.testing.assert_close(tensor, other, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("settings", [{}, {"accumulate": 4}, {"terms.zero": {"name": "r1r2"}}])
-def test_an_update_that_learns_from_fakes_of_before_makes_none(
-    vectors: tuple[Tensor, Tensor], settings: dict[str, object]
-) -> None:
-    one = trainer(vectors, settings={"updates.generator.fresh_fakes": False, **settings})
-    made: list[int] = []
-    one.state.networks["generator"].register_forward_hook(lambda *given: made.append(len(given[2])))
-    moves, new = one.feed.moves(one.state)
-    before = copy.deepcopy(one.state.networks["generator"].state_dict())
-    step(one.state, moves, new)
-
-    assert sum(made) == 12
-    assert moves[0].draws is moves[1].draws
-    after = one.state.networks["generator"].state_dict()
-    assert any(not torch.equal(before[name], tensor) for name, tensor in after.items())
-
-
-def test_where_no_fakes_were_made_before_they_are_made(vectors: tuple[Tensor, Tensor]) -> None:
-    settings = {
-        "updates.discriminator.terms": ["adversarial.real"],
-        "updates.generator.fresh_fakes": False,
-    }
-    late = {"updates.discriminator.starts_at": 2, "updates.generator.fresh_fakes": False}
-    for each in (settings, late):
-        one = trainer(vectors, settings=each)
-        before = copy.deepcopy(one.state.networks["generator"].state_dict())
-        step(one.state, *one.feed.moves(one.state))
-        after = one.state.networks["generator"].state_dict()
-        assert any(not torch.equal(before[name], tensor) for name, tensor in after.items())
-
-
-def test_fakes_are_those_of_the_update_before_and_of_no_earlier_one(
-    vectors: tuple[Tensor, Tensor],
-) -> None:
-    more = {
-        "updates.d": {"networks": ["discriminator"], "role": "discriminator", "starts_at": 1},
-        "updates.g": {"networks": ["generator"], "role": "generator", "fresh_fakes": False},
-    }
-    one = trainer(vectors, settings=more)
-    borrowed = []
-    for _ in range(2):
-        moves, new = one.feed.moves(one.state)
-        borrowed.append([move.name for move in moves if move.borrows])
-        step(one.state, moves, new)
-
-    assert borrowed == [[], ["g"]]
-
-
-def test_fakes_are_not_kept_over_a_change_of_what_makes_them(
-    vectors: tuple[Tensor, Tensor],
-) -> None:
-    settings = {
-        "updates.discriminator.networks": ["discriminator", "mapping"],
-        "updates.generator.networks": ["generator"],
-        "updates.generator.fresh_fakes": False,
-    }
-    one = trainer(vectors, "mapped", settings)
-
-    with pytest.raises(UsageError, match="made by 'mapping', which the same update changes"):
-        step(one.state, *one.feed.moves(one.state))
-
-
-def test_fakes_that_are_differentiated_twice_are_no_narrow_ones(
-    vectors: tuple[Tensor, Tensor],
-) -> None:
-    settings = {
-        "terms.path": {"name": "path-length"},
-        "updates.generator.networks": ["mapping", "generator"],
-        "updates.generator.fresh_fakes": False,
-    }
-    one = trainer(vectors, "mapped", settings)
-    step(one.state, *one.feed.moves(one.state))
-
-    with pytest.raises(RecipeError, match="'path-length' differentiates fakes twice"):
-        trainer(vectors, "mapped", {**settings, "compute.precision": "bf16"})
-
-
-def test_fakes_are_not_kept_over_a_change_of_shared_weights(
-    vectors: tuple[Tensor, Tensor],
-) -> None:
-    settings = {
-        "updates.generator.networks": ["generator", "q"],
-        "updates.generator.fresh_fakes": False,
-    }
-    with pytest.raises(RecipeError, match="weights that its networks share"):
-        trainer(vectors, "tied", settings)
 
 
 def test_a_layer_in_two_places_is_averaged_once(vectors: tuple[Tensor, Tensor]) -> None:
