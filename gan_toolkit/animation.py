@@ -16,6 +16,8 @@ MOST_FRAMES = 120
 """Frames of a run's animation; longer runs are thinned out evenly."""
 SECONDS = 0.12
 """How long a frame stands."""
+OF_A_DRAWING = 1024
+"""Colours of a drawing, at most: photos have more."""
 LAST = 10
 """Where an animation ends rather than goes round, its last frame stands so many times as long."""
 
@@ -45,10 +47,20 @@ def write_frames(
 
 
 def _gif(path: Path, frames: Iterable[Image.Image], seconds: float, last: int) -> None:
-    first, *rest = (frame.convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames)
+    first, *rest = map(_in_256_colours, frames)
     held = round(1000 * seconds)
     durations = [held] * len(rest) + [held * last]
     first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+
+
+def _in_256_colours(frame: Image.Image) -> Image.Image:
+    """Return a frame with a palette of its own.
+
+    Of a drawing an octree finds one as good as a median cut does, in a tenth of the time.
+    """
+    if frame.mode == "RGB" and frame.getcolors(OF_A_DRAWING):
+        return frame.quantize(method=Image.Quantize.FASTOCTREE)
+    return frame.convert("P", palette=Image.Palette.ADAPTIVE)
 
 
 def _mp4(path: Path, frames: Iterable[Image.Image], seconds: float, last: int) -> None:

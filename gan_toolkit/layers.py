@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
 
+from gan_toolkit.system import multiplies_fast
+
 Pair = tuple[int, ...]
 """A number for the height and one for the width."""
 Sizes = tuple[Pair, Pair, Pair, int]
@@ -201,7 +203,7 @@ def _gradients(slope: Tensor, x: Tensor, weight: Tensor, sizes: Sizes, wanted: W
     own: list[Tensor | None] = [None, None, None]
     if of_x and _of_one_channel(weight, sizes):
         own[0] = _added_up(slope, weight, sizes, x.shape[2:]).to(x.dtype)
-    if of_weight and _is_faster_by_patches(weight, sizes):
+    if of_weight and _is_faster_by_patches(slope, weight, sizes):
         own[1] = _by_patches(slope, x, weight, sizes)
         own[2] = slope.sum((0, 2, 3)) if of_bias else None
     left = [want and each is None for want, each in zip(wanted, own, strict=True)]
@@ -231,12 +233,14 @@ def _added_up(slope: Tensor, weight: Tensor, sizes: Sizes, sides: Pair) -> Tenso
     return maps
 
 
-def _is_faster_by_patches(weight: Tensor, sizes: Sizes) -> bool:
+def _is_faster_by_patches(slope: Tensor, weight: Tensor, sizes: Sizes) -> bool:
+    """Return whether a product is: torch makes little of few pixels, and less of bfloat16."""
     stride, _, dilation, groups = sizes
     often = math.prod(weight.shape[2:]) / math.prod(stride)  # that a pixel is in a patch
     plain = dilation == (1, 1) and weight.shape[1] > groups == 1
-    narrow = weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
-    return plain and narrow and often <= OFTEN
+    few = weight.numel() >= 2 * slope.numel() and multiplies_fast()
+    worth = {torch.bfloat16: True, torch.float32: few}.get(weight.dtype, False)
+    return plain and worth and often <= OFTEN and weight.device.type == "cpu"
 
 
 def _by_patches(slope: Tensor, x: Tensor, weight: Tensor, sizes: Sizes) -> Tensor:

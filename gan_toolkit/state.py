@@ -101,6 +101,13 @@ class TrainState:
             self._build(stage)
         self._load(tensors, strict=True)
 
+    def copied(self) -> TrainState:
+        """Return a state of the same content that shares nothing with it."""
+        other = TrainState(self.recipe, self.spec, self.device)
+        tensors = {name: tensor.clone() for name, tensor in self.tensors().items()}
+        other.load(tensors, step=self.step, nimg=self.nimg)
+        return other
+
     @torch.no_grad()
     def follow(self, weight: float) -> None:
         """Move the averages by `weight` towards the networks: weights and float buffers alike."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from contextlib import suppress
 from importlib import metadata
@@ -23,15 +24,28 @@ def machine(device: torch.device) -> str:
     """Return what kind of processor trains: its maker's name, never the host's."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    kind = platform.processor() or platform.machine()
+    return f"{processor()}, threads: {torch.get_num_threads()}"
+
+
+@functools.cache
+def processor() -> str:
+    """Return the name that its maker gave the processor."""
     with suppress(OSError):  # Linux, where `platform` knows no more than the architecture
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
-                kind = line.partition(":")[2].strip()
-                break
-    return f"{kind}, threads: {torch.get_num_threads()}"
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def bf16_in_hardware() -> bool:
     """Return whether the processor itself computes in bfloat16."""
     return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001  # torch has no public question
+
+
+@functools.cache
+def multiplies_fast() -> bool:
+    """Return whether torch's products of float32 matrices use the whole processor.
+
+    They are MKL's, which uses half of what another maker's processor can do.
+    """
+    return torch.backends.mkl.is_available() and "Intel" in processor()

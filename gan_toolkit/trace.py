@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import torch
@@ -45,7 +44,7 @@ def trace(feed: Feed, state: TrainState) -> Tensors:
     fake, of_reals, of_fakes = look(state)
     found = {"real": reals[SAMPLE], "fake": fake}
     if of_reals is not None and of_reals.shape[1] == 2:
-        tried = copy.deepcopy(state)
+        tried = state.copied()
         moves, _ = feed.moves(state)
         for place, name in enumerate([START, *(move.name for move in moves)]):
             if place:

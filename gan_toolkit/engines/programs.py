@@ -66,7 +66,7 @@ class Programs:
 
     def _proved(self, state: TrainState, moves: Sequence[Move], new_images: int) -> Program | None:
         """Return the program of a step after trying it, None with a warning when there is none."""
-        expected = copied(state)
+        expected = state.copied()
         gentle = [replace(move, lr=move.lr * GENTLE) for move in moves]
         self._eager.step(expected, gentle, new_images)
         try:
@@ -74,7 +74,7 @@ class Programs:
                 prepare_slots(optimiser, expected.optimisers[name])
             with children_spared():
                 program = Program(state, moves, self._backend)
-            found = copied(state)
+            found = state.copied()
             program.step(found, gentle, new_images)
             off = disagreements(state, expected, found)
         except Exception as error:  # noqa: BLE001  # whatever a compiler throws, training goes on
@@ -88,14 +88,6 @@ class Programs:
             )
             return None
         return program
-
-
-def copied(state: TrainState) -> TrainState:
-    """Return a state of the same content that shares nothing with it."""
-    other = TrainState(state.recipe, state.spec, state.device)
-    tensors = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    other.load(tensors, step=state.step, nimg=state.nimg)
-    return other
 
 
 def disagreements(before: TrainState, expected: TrainState, found: TrainState) -> list[str]:

@@ -33,6 +33,7 @@ def draw_points(run: Run, path: Path) -> bool:
     limits = _limits(read_trace(paths[-1])["real"])
     for panel, file in zip(axes, paths, strict=True):
         _scatter(panel, read_trace(file), limits, step_of(file))
+        panel.label_outer()  # all have the same limits
     save(sheet, path)
     return True
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import imageio_ffmpeg  # type: ignore[import-untyped]  # it ships no types
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +17,7 @@ from torch import Tensor
 import gan_toolkit
 from gan_toolkit.animation import write_frames
 from gan_toolkit.errors import UsageError
+from gan_toolkit.pictures import scatter
 from gan_toolkit.run import Run
 from gan_toolkit.sampling import seeded
 from gan_toolkit.streams import Categorical, Draw, Mixture, Normal, Uniform, stream
@@ -136,6 +138,19 @@ class TestAnimations:
                 found.seek(place)
                 assert found.convert("RGB").getpixel((5, 5)) == frame.getpixel((5, 5))
                 assert found.info["duration"] == (120 if place < 4 else 1200)
+
+    @pytest.mark.parametrize("smooth", [True, False])
+    def test_a_gif_keeps_the_colours_of_drawings_and_of_photos(
+        self, tmp_path: Path, smooth: bool
+    ) -> None:
+        photo = np.mgrid[0:64, 0:64].transpose(1, 2, 0) * 4
+        photo = np.dstack([photo, photo.sum(2) // 2]).astype(np.uint8)
+        drawing = scatter(torch.randn(99, 2, generator=torch.Generator().manual_seed(0)))
+        frame = Image.fromarray(photo) if smooth else drawing.convert("RGB").resize((300, 300))
+        write_frames(tmp_path / "x.gif", [frame, frame.rotate(90)])
+        with Image.open(tmp_path / "x.gif") as found:
+            off = np.asarray(found.convert("RGB")).astype(int) - np.asarray(frame)
+        assert abs(off).max() <= 16
 
     def test_an_mp4_holds_the_frames_and_the_last_ten_times(
         self, frames: list[Image.Image], tmp_path: Path

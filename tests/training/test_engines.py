@@ -28,7 +28,7 @@ from gan_toolkit.engines.backends import (
     side_by_side,
 )
 from gan_toolkit.engines.choice import chosen
-from gan_toolkit.engines.programs import Programs, copied, disagreements
+from gan_toolkit.engines.programs import Programs, disagreements
 from gan_toolkit.optimisers import SGD, Adam, RMSProp
 from gan_toolkit.run import Run
 
@@ -333,7 +333,7 @@ class TestFallingBack:
         expected = after(Eager(), trainer(system), 2)
         tensors = expected.tensors()
         tampered = next(name for name in tensors if name.startswith(wrong))
-        found = copied(expected)
+        found = expected.copied()
         moved = tensors[tampered] - before.tensors()[tampered]
         found.load(
             {**tensors, tampered: tensors[tampered] - moved + change(moved)},
@@ -341,7 +341,7 @@ class TestFallingBack:
             nimg=expected.nimg,
         )
 
-        assert disagreements(before, expected, copied(expected)) == []
+        assert disagreements(before, expected, expected.copied()) == []
         assert disagreements(before, expected, found)
 
     def test_weights_that_go_the_wrong_way_are_found_out(self) -> None:

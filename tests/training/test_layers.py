@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import grad
 from torch.utils.flop_counter import FlopCounterMode
 
+from gan_toolkit import system
 from gan_toolkit.layers import Conv2d, ConvTranspose2d, LeakyReLU
 
 Options = dict[str, Any]  # Any: of torch's layers
@@ -231,6 +232,37 @@ def test_single_pixels_in_bfloat16_have_patches_too() -> None:
     (found,) = grad(layer(x).sum(), layer.weight)
 
     assert torch.equal(found, torch.full((4, 8, 1, 1), 2.0, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("side", [4, 32])
+def test_of_few_pixels_a_weights_gradient_is_a_product_where_those_are_fast(
+    monkeypatch: pytest.MonkeyPatch, side: int, fast: bool
+) -> None:
+    monkeypatch.setattr("gan_toolkit.layers.multiplies_fast", lambda: fast)
+    theirs, ours = alike(nn.Conv2d, Conv2d, 16, 32, kernel_size=4, stride=2, padding=1)
+    x = maps(2, 16, side, side)
+    exact = derivatives(theirs, x)
+    narrow = x.detach().float().requires_grad_()
+    found = derivatives(ours.float(), narrow)
+    with FlopCounterMode(display=False) as counted:
+        ours(narrow.detach()).sum().backward()
+    used = counted.get_flop_counts()["Global"]
+
+    for one, right in zip(found, exact, strict=True):
+        assert (one - right).norm() <= 1e-5 * right.norm()
+    by_product = torch.ops.aten.convolution_backward not in used
+    assert by_product == (fast and side == 4)
+
+
+@pytest.mark.parametrize(("name", "fast"), [("Intel(R) Xeon(R)", True), ("AMD EPYC 9B45", False)])
+def test_products_are_fast_on_the_processors_that_their_library_is_made_for(
+    monkeypatch: pytest.MonkeyPatch, name: str, fast: bool
+) -> None:
+    monkeypatch.setattr(system, "processor", lambda: name)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+
+    assert system.multiplies_fast.__wrapped__() == fast
 
 
 def test_an_output_padded_by_more_than_a_stride_is_torchs() -> None:
