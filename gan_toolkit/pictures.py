@@ -90,7 +90,7 @@ def picture(samples: Tensor, field: FieldSpec, rows: int | None = None) -> Image
     A small grid is enlarged by a whole factor, without smoothing, to be looked at.
     """
     if not is_picture(field):
-        return scatter(samples.flatten(1))
+        return scatter(samples.flatten(1)).convert("RGB")
     return enlarged(grid(to_images(samples, field), rows=rows))
 
 

@@ -1,7 +1,8 @@
 """From what a user asked to a resolved recipe: layers, chosen data, every problem at once.
 
 Layers, later ones win: the architecture's own recipe (the one of its name) or `--recipe`, what
-the chosen data set's entry adds (`with`), the flags, `--set`.
+the chosen data set's entry adds (`with`), the flags, `--set`. `--set data.name=NAME` chooses the
+data set as `--data NAME` does.
 """
 
 from __future__ import annotations
@@ -46,11 +47,12 @@ def resolve(
     """
     values = _first_layer(request, catalogue)
     problems: list[str] = []
+    changes = {**request.settings, **assigned(request.sets, problems)}
     given = request.data if isinstance(request.data, DataSet) else None
     if not isinstance(request.data, DataSet):
-        brought = choose_data(values, request.data, catalogue, note, problems)
-        _lay(values, brought, problems)
-    _lay(values, {**request.settings, **assigned(request.sets, problems)}, problems)
+        asked = _asked(request.data, changes.get("data.name"), catalogue)
+        _lay(values, choose_data(values, asked, catalogue, note, problems), problems)
+    _lay(values, changes, problems)
     return build(values, catalogue, data=given, problems=problems)
 
 
@@ -143,6 +145,13 @@ def _defaults(catalogue: Catalogue) -> Values:
             role: {"networks": [role], "role": role} for role in ("discriminator", "generator")
         },
     }
+
+
+def _asked(data: str | None, named: object, catalogue: Catalogue) -> str | None:
+    """Return the data asked for: `data.name` counts as `--data` does, unless that is a path."""
+    known = catalogue.names("data")
+    replaces = data is None or data in known
+    return named if replaces and isinstance(named, str) and named in known else data
 
 
 def _first_layer(request: Request, catalogue: Catalogue) -> Values:

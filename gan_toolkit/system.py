@@ -29,7 +29,7 @@ def machine(device: torch.device) -> str:
 
 @functools.cache
 def processor() -> str:
-    """Return the name that its maker gave the processor."""
+    """Return the processor's name, as far as the system tells it."""
     with suppress(OSError):  # Linux, where `platform` knows no more than the architecture
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -29,11 +29,14 @@ def draw_points(run: Run, path: Path) -> bool:
     paths = spread(run.trace_paths(), 12)
     if not paths:
         return False
-    sheet, axes = panels(len(paths), columns=4)
+    columns = 4
+    sheet, axes = panels(len(paths), columns=columns)
     limits = _limits(read_trace(paths[-1])["real"])
-    for panel, file in zip(axes, paths, strict=True):
+    for place, (panel, file) in enumerate(zip(axes, paths, strict=True)):
         _scatter(panel, read_trace(file), limits, step_of(file))
-        panel.label_outer()  # all have the same limits
+        # All have the same limits: numbers stand on the left and below the lowest of a column.
+        lowest = place + columns >= len(paths)
+        panel.tick_params(labelleft=place % columns == 0, labelbottom=lowest)
     save(sheet, path)
     return True
 
@@ -44,7 +47,7 @@ def draw_points_over_time(run: Run, path: Path) -> bool:
     if len(paths) < 2:
         return False
     limits = _limits(read_trace(paths[-1])["real"])
-    write_frames(path, _frames(paths, limits))
+    write_frames(path, _frames(paths, limits), drawn=True)
     return True
 
 

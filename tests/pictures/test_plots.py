@@ -124,6 +124,14 @@ def test_a_trace_does_not_change_the_run(points: Run, tmp_path: Path) -> None:
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
+def test_a_picture_of_points_is_made_smaller_smoothly() -> None:
+    points = torch.randn(99, 2, generator=torch.Generator().manual_seed(0))
+    plot = picture(points, FieldSpec(shape=(2,)))
+    small = plot.resize((96, 96), Image.Resampling.LANCZOS)
+
+    assert len(plot.getcolors() or []) == 2 < len(small.getcolors(96 * 96) or [])
+
+
 def test_classes_in_turn_get_a_row_each() -> None:
     levels = torch.arange(3).repeat(4) / 2 * 2 - 1  # class 0 black, 1 grey, 2 white, in turn
     samples = levels.view(-1, 1, 1, 1).expand(-1, 1, 8, 8)

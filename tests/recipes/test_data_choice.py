@@ -15,12 +15,13 @@ from gan_toolkit.resolve import Request, resolve
 
 
 def chosen(
-    catalogue: Catalogue, folder: Path, data: str, asked: str | None = None
+    catalogue: Catalogue, folder: Path, data: str, asked: str | None = None, *sets: str
 ) -> tuple[Recipe, list[str]]:
     file = folder / "preference.toml"
     file.write_text(f'steps = 4\narch = {{name = "toy"}}\n{data}', encoding="utf-8")
     notes: list[str] = []
-    return resolve(Request(recipe=str(file), data=asked), catalogue, notes.append), notes
+    request = Request(recipe=str(file), data=asked, sets=sets)
+    return resolve(request, catalogue, notes.append), notes
 
 
 ABSENT, POINTS = '[[data]]\nname = "absent"\n', '[[data]]\nname = "points"\n'
@@ -62,6 +63,31 @@ def test_a_data_set_asked_for_is_taken_from_the_list_with_its_options(
     recipe, notes = chosen(catalogue, tmp_path, ABSENT + points, asked="points")
 
     assert (recipe.data.plain(), recipe.plan.batch, notes) == ({"count": 20}, 6, [])
+
+
+@pytest.mark.parametrize("asked", [None, "absent"])
+def test_a_data_set_that_set_names_is_one_asked_for(
+    catalogue: Catalogue, tmp_path: Path, asked: str | None
+) -> None:
+    points = POINTS + "count = 20\nwith = {batch = 6}\n"
+    sets = ("data.name=points", "data.count=30")
+
+    recipe, notes = chosen(catalogue, tmp_path, ABSENT + points, asked, *sets)
+
+    assert (recipe.data.plain(), recipe.plan.batch, notes) == ({"count": 30}, 6, [])
+
+
+def test_a_path_stays_where_set_names_what_opens_it(catalogue: Catalogue, tmp_path: Path) -> None:
+    entry = '[data]\nname = "pictures"\npath = "old"\nresolution = 48\n'
+
+    recipe, _ = chosen(catalogue, tmp_path, entry, "./new.zip", "data.name=pictures")
+
+    assert recipe.data.plain() == {"count": 64, "path": "./new.zip", "resolution": 48}
+
+
+def test_a_name_that_set_mistypes_is_told(catalogue: Catalogue, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="data: No data 'piont'"):
+        chosen(catalogue, tmp_path, POINTS, None, "data.name=piont")
 
 
 def test_a_path_keeps_the_options_of_the_recipes_own_entry(

@@ -234,25 +234,59 @@ def test_single_pixels_in_bfloat16_have_patches_too() -> None:
     assert torch.equal(found, torch.full((4, 8, 1, 1), 2.0, dtype=torch.bfloat16))
 
 
-@pytest.mark.parametrize("fast", [True, False])
-@pytest.mark.parametrize("side", [4, 32])
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(Conv2d, (2, 16, 4, 4)), (ConvTranspose2d, (2, 16, 2, 2))]
+)
+@pytest.mark.parametrize(("fast", "times"), [(True, 1), (True, 8), (False, 1)])
 def test_of_few_pixels_a_weights_gradient_is_a_product_where_those_are_fast(
-    monkeypatch: pytest.MonkeyPatch, side: int, fast: bool
+    monkeypatch: pytest.MonkeyPatch,
+    layer: type[nn.Module],
+    shape: tuple[int, ...],
+    fast: bool,
+    times: int,
 ) -> None:
     monkeypatch.setattr("gan_toolkit.layers.multiplies_fast", lambda: fast)
-    theirs, ours = alike(nn.Conv2d, Conv2d, 16, 32, kernel_size=4, stride=2, padding=1)
-    x = maps(2, 16, side, side)
-    exact = derivatives(theirs, x)
-    narrow = x.detach().float().requires_grad_()
-    found = derivatives(ours.float(), narrow)
+    down = layer(16, 32, kernel_size=4, stride=2, padding=1)
+    x = torch.ones(*shape[:2], *(side * times for side in shape[2:]))
     with FlopCounterMode(display=False) as counted:
-        ours(narrow.detach()).sum().backward()
+        down(x).sum().backward()
+
     used = counted.get_flop_counts()["Global"]
+    by_product = torch.ops.aten.convolution_backward not in used
+    assert by_product == (fast and times == 1)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    ("theirs", "ours", "shape", "options"),
+    [
+        (nn.Conv2d, Conv2d, (2, 16, 4, 4), {"kernel_size": 4, "stride": 2, "padding": 1}),
+        (nn.Conv2d, Conv2d, (1, 16, 5, 3), {"kernel_size": (3, 4), "padding": (0, 1)}),
+        (nn.Conv2d, Conv2d, (1, 8, 3, 5), {"kernel_size": 3, "stride": (1, 2), "bias": False}),
+        (
+            nn.ConvTranspose2d,
+            ConvTranspose2d,
+            (2, 16, 2, 3),
+            {"kernel_size": (4, 3), "stride": 2, "padding": 1},
+        ),
+    ],
+)
+def test_by_products_too_derivatives_are_torchs(
+    monkeypatch: pytest.MonkeyPatch,
+    theirs: type[nn.Module],
+    ours: type[nn.Module],
+    shape: tuple[int, ...],
+    options: Options,
+    layout: torch.memory_format,
+) -> None:
+    monkeypatch.setattr("gan_toolkit.layers.multiplies_fast", lambda: True)
+    torchs, own = alike(theirs, ours, shape[1], 32, **options)
+    x = maps(*shape, layout=layout)
+    exact = derivatives(torchs, x)
+    found = derivatives(own.float(), x.detach().float().requires_grad_())
 
     for one, right in zip(found, exact, strict=True):
         assert (one - right).norm() <= 1e-5 * right.norm()
-    by_product = torch.ops.aten.convolution_backward not in used
-    assert by_product == (fast and side == 4)
 
 
 @pytest.mark.parametrize(("name", "fast"), [("Intel(R) Xeon(R)", True), ("AMD EPYC 9B45", False)])

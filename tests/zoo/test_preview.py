@@ -145,10 +145,10 @@ def test_a_page_that_runs_something_would_be_seen() -> None:
 def test_a_gallery_of_another_kind_of_file_is_refused(
     gantk: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    sheet = tmp_path / "sheet.jpg"
+    sheet = tmp_path / "new" / "sheet.jpg"
     refused = gantk("zoo", "gallery", "-o", sheet)
     assert refused.returncode == 2
-    right = tmp_path / "sheet.png"
+    right = sheet.with_suffix(".png")
     assert refused.stderr == f"gantk: A gallery is a PNG, not '{sheet}'; try `-o {right}`.\n"
     assert list(tmp_path.iterdir()) == []
 

@@ -225,9 +225,9 @@ def gallery(
     from gantk_zoo import shipped
     from gantk_zoo.gallery import sheet
 
-    check_file(out)
-    if out.suffix.lower() != ".png":
+    if out.name and out.suffix.lower() != ".png":
         raise UsageError(f"A gallery is a PNG, not '{out}'; try `-o {out.with_suffix('.png')}`.")
+    check_file(out)
     names = models or shipped.names()
     opened = {name: open_model(name, plugin or (), offline=offline) for name in names}
     facts = {Path(name).name: model.sha256 for name, model in opened.items()}  # no path travels
