@@ -26,9 +26,9 @@ OFTEN = 7
 5×5 kernels at stride 2 take 6, which was faster; at stride 1 they take 25, which was not.
 """
 MORE = 2
-"""Weights to a number of the maps for the same in float32.
+"""Times that weights must outnumber the numbers of a map's slope for the same in float32.
 
-DCGAN's last layers, with 2 and 4, gained a seventh to a third; with 1.1 a step lost 1.5 %.
+DCGAN's last layers, 2 and 4 times, gained a quarter and a third; 1.1 times cost a step 1.5 %.
 """
 
 
