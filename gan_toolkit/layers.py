@@ -244,9 +244,9 @@ def _is_faster_by_patches(slope: Tensor, weight: Tensor, sizes: Sizes) -> bool:
     stride, _, dilation, groups = sizes
     often = math.prod(weight.shape[2:]) / math.prod(stride)  # that a pixel is in a patch
     plain = dilation == (1, 1) and weight.shape[1] > groups == 1
-    few = weight.numel() >= MORE * slope.numel() and multiplies_fast()
-    worth = {torch.bfloat16: True, torch.float32: few}.get(weight.dtype, False)
-    return plain and worth and often <= OFTEN and weight.device.type == "cpu"
+    few = weight.dtype == torch.float32 and weight.numel() >= MORE * slope.numel()
+    worth = weight.dtype == torch.bfloat16 or (few and multiplies_fast())
+    return weight.device.type == "cpu" and plain and often <= OFTEN and worth
 
 
 def _by_patches(slope: Tensor, x: Tensor, weight: Tensor, sizes: Sizes) -> Tensor:

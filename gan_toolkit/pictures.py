@@ -62,7 +62,8 @@ def grid(images: list[Image.Image], *, rows: int | None = None, pad: int = 2) ->
 def scatter(points: Tensor, behind: Tensor | None = None, *, size: int = 512) -> Image.Image:
     """Return a plot of points [N, d], the first two dimensions, over grey points `behind` them.
 
-    Scaled to fit what is behind, with a margin; without it, to fit the points.
+    Scaled to fit what is behind, with a margin; without it, to fit the points. It has a palette:
+    convert it before it is made smaller.
     """
     sheet = Image.new("P", (size, size), "white")  # a byte a pixel: sooner written
     draw = ImageDraw.Draw(sheet)

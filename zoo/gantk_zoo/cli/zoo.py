@@ -225,7 +225,7 @@ def gallery(
     from gantk_zoo import shipped
     from gantk_zoo.gallery import sheet
 
-    if out.name and out.suffix.lower() != ".png":
+    if out.suffix.lower() != ".png" and not out.is_dir():
         raise UsageError(f"A gallery is a PNG, not '{out}'; try `-o {out.with_suffix('.png')}`.")
     check_file(out)
     names = models or shipped.names()
