@@ -60,7 +60,9 @@ class Schedule(Options):
 
     start: float = Field(description="value at the start of the run")
     end: float = Field(description="value at the end of the run")
-    shape: Literal["linear", "cosine"] = Field("cosine", description="how it moves between them")
+    shape: Literal["linear", "cosine", "exponential"] = Field(
+        "cosine", description="how it moves between them; exponential: by the same factor each step"
+    )
     begin: float = Field(0.0, ge=0, le=1, description="fraction of the run where the move begins")
     finish: float = Field(1.0, ge=0, le=1, description="fraction of the run where the move ends")
 
@@ -70,11 +72,21 @@ class Schedule(Options):
             raise ValueError(f"begin ({self.begin}) must lie before finish ({self.finish})")
         return self
 
+    @model_validator(mode="after")
+    def _stays_above_0_where_it_is_exponential(self) -> Schedule:
+        if self.shape == "exponential" and min(self.start, self.end) <= 0:
+            raise ValueError(
+                f"an exponential schedule needs start ({self.start}) and end ({self.end}) above 0"
+            )
+        return self
+
     def at(self, fraction: float) -> float:
         """Return the value at a `fraction` of the planned run."""
         import math
 
         moved = min(max((fraction - self.begin) / (self.finish - self.begin), 0.0), 1.0)
+        if self.shape == "exponential":
+            return self.start * (self.end / self.start) ** moved
         if self.shape == "cosine":
             moved = (1 - math.cos(math.pi * moved)) / 2
         return self.start + (self.end - self.start) * moved

@@ -45,12 +45,21 @@ class MLP(TwoNetworks):
         None, description="those of D, from the sample on; as `hidden` when left out"
     )
     activation: Activation = Field("leaky-relu", description="after each hidden layer")
+    discriminator_activation: Activation | None = Field(
+        None, description="after those of D; as `activation` when left out"
+    )
     leak: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
     features: int | None = Field(
         None, ge=1, le=65536, description="size of a linear layer before D's logit"
     )
     initialisation: Initialisation = Field(
         "torch", description="torch's own, or Glorot uniform weights and zero biases"
+    )
+    generator_gain: float = Field(
+        1.0, gt=0, le=1e3, description="how many times larger the hidden weights of G begin"
+    )
+    generator_bias: float = Field(
+        0.0, ge=0, le=1e3, description="hidden biases of G begin uniform within ± this, if above 0"
     )
     generator_norm: Norm = Field("none", description="before each activation of G")
     discriminator_norm: Norm = Field(
@@ -63,6 +72,12 @@ class MLP(TwoNetworks):
     wavelength: float = Field(
         2.0, gt=0, le=1e6, description="of the longest Fourier feature, in units of the sample"
     )
+    rolloff: float = Field(
+        0.0,
+        ge=0,
+        le=24,
+        description="an octave's features are 2^-this times those of the one before",
+    )
 
     def refusals(self, spec: DataSpec) -> list[str]:
         """Return why samples of this shape cannot be made."""
@@ -74,7 +89,9 @@ class MLP(TwoNetworks):
     def generator(self, spec: DataSpec) -> nn.Module:
         """Return G: [N, latent] → [N, *sample shape]."""
         shape = spec.sample.shape
-        layers = self._hidden([self.latent, *self.hidden], self.generator_norm)
+        sizes = [self.latent, *self.hidden]
+        layers = self._hidden(sizes, self.generator_norm, self.activation)
+        self._strengthen(layers)
         layers.append(self._dense(last(self.hidden, self.latent), math.prod(shape)))
         if len(shape) > 1:
             layers.append(nn.Unflatten(1, shape))
@@ -88,9 +105,10 @@ class MLP(TwoNetworks):
         hidden = self.hidden if self.discriminator_hidden is None else self.discriminator_hidden
         layers: list[nn.Module] = [nn.Flatten()]
         if self.octaves:
-            layers.append(Octaves(self.octaves, self.wavelength))
+            layers.append(Octaves(self.octaves, self.wavelength, self.rolloff))
             inputs *= 1 + 2 * self.octaves
-        layers += self._hidden([inputs, *hidden], self.discriminator_norm)
+        activation = self.discriminator_activation or self.activation
+        layers += self._hidden([inputs, *hidden], self.discriminator_norm, activation)
         width = last(hidden, inputs)
         if self.features is not None:
             layers.append(self._dense(width, self.features))
@@ -108,7 +126,7 @@ class MLP(TwoNetworks):
         logits, features = nets["discriminator"](batch[SAMPLE])
         return Judged(logits.flatten(), features)
 
-    def _hidden(self, sizes: Sequence[int], norm: Norm) -> list[nn.Module]:
+    def _hidden(self, sizes: Sequence[int], norm: Norm, activation: Activation) -> list[nn.Module]:
         """Return dense layer, norm and activation from each size to the next."""
         layers: list[nn.Module] = []
         for inner, outer in itertools.pairwise(sizes):
@@ -116,11 +134,23 @@ class MLP(TwoNetworks):
             if norm != "none":
                 layers.append(nn.BatchNorm1d(outer) if norm == "batch" else nn.LayerNorm(outer))
             layers.append(
-                nn.LeakyReLU(self.leak)
-                if self.activation == "leaky-relu"
-                else ACTIVATIONS[self.activation]()
+                nn.LeakyReLU(self.leak) if activation == "leaky-relu" else ACTIVATIONS[activation]()
             )
         return layers
+
+    @torch.no_grad()
+    def _strengthen(self, layers: Sequence[nn.Module]) -> None:
+        """Let G's hidden layers begin with larger weights, and with biases, where that is asked.
+
+        Under tanh a gain above 1 makes a network that folds the latents all over, the more so the
+        deeper it is (Poole et al. 2016, arXiv:1606.05340): G's samples then begin everywhere, and
+        without biases as an odd function, G(-z) = -G(z).
+        """
+        for layer in layers:
+            if isinstance(layer, nn.Linear):
+                layer.weight *= self.generator_gain
+                if self.generator_bias:
+                    nn.init.uniform_(layer.bias, -self.generator_bias, self.generator_bias)
 
     def _dense(self, inputs: int, outputs: int) -> nn.Linear:
         layer = nn.Linear(inputs, outputs)
@@ -149,21 +179,25 @@ class Octaves(nn.Module):
 
     [N, d] → [N, d (1 + 2 octaves)]. A layer of dense weights alone learns coarse structure long
     before fine structure (Tancik et al. 2020, arXiv:2006.10739; octaves as in Mildenhall et al.
-    2020, arXiv:2003.08934, equation 4).
+    2020, arXiv:2003.08934, equation 4). With a rolloff above 0 octave k is multiplied by
+    2^(-rolloff k), so that coarse structure still comes first.
     """
 
     frequencies: Tensor
+    strengths: Tensor
 
-    def __init__(self, octaves: int, wavelength: float) -> None:
+    def __init__(self, octaves: int, wavelength: float, rolloff: float = 0.0) -> None:
         super().__init__()
-        powers = torch.arange(octaves, dtype=torch.float64)
-        frequencies = (2 * math.pi / wavelength * 2**powers).float()
+        octave = torch.arange(octaves, dtype=torch.float64)
+        frequencies = (2 * math.pi / wavelength * 2**octave).float()
         self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("strengths", (2 ** (-rolloff * octave)).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (x, sines, cosines)."""
-        angles = (x.unsqueeze(2) * self.frequencies).flatten(1)  # [N, d octaves]
-        return torch.cat([x, angles.sin(), angles.cos()], 1)
+        angles = x.unsqueeze(2) * self.frequencies  # [N, d, octaves]
+        waves = (angles.sin() * self.strengths, angles.cos() * self.strengths)
+        return torch.cat([x, *(wave.flatten(1) for wave in waves)], 1)
 
 
 def last(sizes: Sequence[int], otherwise: int) -> int:

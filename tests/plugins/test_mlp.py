@@ -147,6 +147,48 @@ def test_octaves_are_sines_and_cosines_of_halving_wavelengths() -> None:
     assert got == pytest.approx([0.3, -1.7, *sines, *cosines], abs=1e-6)
 
 
+def test_a_rolloff_weakens_each_octave_by_the_same_factor() -> None:
+    x = torch.tensor([[0.3, -1.7]], dtype=torch.float64)
+    plain, got = (Octaves(3, 8.0, rolloff).double()(x)[0].view(-1, 2) for rolloff in (0, 0.5))
+    factors = torch.tensor([2**-0.5, 0.5], dtype=torch.float64)
+    waves = plain[1:].reshape(4, 3), got[1:].reshape(4, 3)
+    assert torch.equal(got[0], plain[0])
+    assert torch.equal(waves[1][:, 0], waves[0][:, 0])
+    torch.testing.assert_close(waves[1][:, 1:], waves[0][:, 1:] * factors, atol=1e-6, rtol=1e-6)
+
+
+def test_a_discriminator_takes_an_activation_of_its_own() -> None:
+    one = MLP.model_validate({"hidden": (4,), "activation": "tanh"})
+    other = one.model_copy(update={"discriminator_activation": "relu"})
+    for arch, theirs in ((one, "Tanh"), (other, "ReLU")):
+        assert kinds(arch.generator(spec(2)))[1] == "Tanh"
+        assert kinds(arch.discriminator(spec(2)))[2] == theirs
+
+
+def test_a_gain_and_a_bias_change_how_only_a_generators_hidden_layers_begin() -> None:
+    torch.manual_seed(0)
+    plain = MLP(hidden=(300, 200), initialisation="glorot").networks(spec(2), 0)
+    torch.manual_seed(0)
+    arch = MLP(hidden=(300, 200), initialisation="glorot", generator_gain=2, generator_bias=0.3)
+    nets = arch.networks(spec(2), 0)
+    (first, second, out), mine = (
+        [m for m in each["generator"].modules() if isinstance(m, nn.Linear)]
+        for each in (plain, nets)
+    )
+    assert torch.equal(mine[0].weight, 2 * first.weight)
+    assert torch.all(mine[1].bias.abs() <= 0.3)
+    assert float(mine[1].bias.detach().var()) == pytest.approx(0.3**2 / 3, rel=0.2)
+    for layer, before in ((mine[1], second), (mine[2], out)):
+        gain = float(layer.weight.detach().std() / before.weight.detach().std())
+        assert gain == pytest.approx(2 if layer is mine[1] else 1, rel=0.03)
+    assert not mine[2].bias.any()
+    torch.manual_seed(0)
+    alone = MLP(hidden=(300, 200), initialisation="glorot", generator_gain=2)
+    assert not any(
+        bias.any() for name, bias in alone.generator(spec(2)).named_parameters() if "bias" in name
+    )
+
+
 def test_glorot_weights_are_uniform_within_their_bound_and_biases_zero() -> None:
     torch.manual_seed(0)
     nets = MLP(latent=200, hidden=(300,), initialisation="glorot").networks(spec(100), 0)

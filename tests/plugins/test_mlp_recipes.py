@@ -15,10 +15,11 @@ from gantk_mlp.networks import MLP
 POINTS = [
     Request(recipe="grid25"),
     Request(recipe="ring8"),
+    Request(recipe="grid25-short"),
     Request(arch="mlp"),
     Request(arch="mlp", data="ring"),
 ]
-NAMES = ["grid25", "ring8", "mlp-grid", "mlp-ring"]
+NAMES = ["grid25", "ring8", "grid25-short", "mlp-grid", "mlp-ring"]
 
 
 @pytest.mark.parametrize("request_", POINTS, ids=NAMES)
@@ -32,11 +33,11 @@ def test_pairs_are_penalised_on_reals_and_fakes_alike_by_a_falling_factor(
     assert one.gamma == other.gamma
     assert isinstance(one.gamma, Schedule)
     assert one.gamma.end < one.gamma.start
-    assert one.every == other.every == (4 if request_.recipe == "ring8" else 1)
+    assert one.every == other.every == (4 if request_.recipe in {"ring8", "grid25-short"} else 1)
 
 
 @pytest.mark.parametrize(
-    ("grid", "ring"), [(POINTS[0], POINTS[1]), (POINTS[2], POINTS[3])], ids=["long", "short"]
+    ("grid", "ring"), [(POINTS[0], POINTS[1]), (POINTS[3], POINTS[4])], ids=["long", "short"]
 )
 def test_latents_are_plane_normals_as_in_the_protocol_and_networks_differ_in_depth_alone(
     grid: Request, ring: Request
@@ -50,7 +51,14 @@ def test_latents_are_plane_normals_as_in_the_protocol_and_networks_differ_in_dep
     assert one.model_copy(update=own) == other.model_copy(update=own)
 
 
-@pytest.mark.parametrize("recipe", ["grid25", "ring8", "mlp"])
+def test_in_the_short_grid_the_discriminator_alone_keeps_its_rate() -> None:
+    updates = resolve(Request(recipe="grid25-short"), Catalogue.discover()).plan.updates
+    D, G = (vars(updates[name].optimiser)["lr"] for name in ("discriminator", "generator"))
+    assert isinstance(D, float)
+    assert G.at(1) < G.at(0) < D
+
+
+@pytest.mark.parametrize("recipe", ["grid25", "grid25-short", "ring8", "mlp"])
 def test_a_recipe_makes_its_first_steps(recipe: str, tmp_path: Path) -> None:
     few = {"steps": 2, "batch": 16, "sample_every": 2, "log_every": 1}
     run = gan_toolkit.train(recipe=recipe, settings=few, out=tmp_path / "run")

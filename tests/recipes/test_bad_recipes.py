@@ -94,6 +94,10 @@ BAD_SETTINGS = [
         ["--set", f"{LR}={{start=1, end=2, begin=0.9, finish=0.1}}"],
         f"{LR}: begin (0.9) must lie before finish (0.1).",
     ),
+    (
+        ["--set", f'{LR}={{start=1, end=0, shape="exponential"}}'],
+        f"{LR}: an exponential schedule needs start (1.0) and end (0.0) above 0.",
+    ),
     (["--set", "ema=3"], "ema: must be a table, got 3."),
     (["--set", "ema.ramp=-1"], "ema.ramp: must be greater than or equal to 0, got -1."),
     (

@@ -37,6 +37,15 @@ def test_a_cosine_schedule_is_half_a_cosine(fraction: float) -> None:
     assert schedule.at(fraction) == pytest.approx(2 + math.cos(math.pi * fraction))
 
 
+@given(one=fractions, other=fractions)
+def test_an_exponential_schedule_is_a_straight_line_of_logarithms(one: float, other: float) -> None:
+    schedule = Schedule(start=3.0, end=0.03, shape="exponential")
+
+    assert schedule.at(0.5) == pytest.approx(0.3)
+    fall = math.log(schedule.at(one)) - math.log(schedule.at(other))
+    assert fall == pytest.approx(math.log(100) * (other - one), abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("fraction", "value"), [(0, 5), (0.2, 5), (0.4, 4), (0.6, 3), (0.8, 1), (1, 1), (7.5, 1)]
 )

@@ -21,7 +21,10 @@ number = st.floats(1e-12, 1e12)
 unit = st.floats(0, 1, exclude_max=True)
 schedule = st.fixed_dictionaries(
     {"start": number, "end": number},
-    optional={"shape": st.sampled_from(["linear", "cosine"]), "begin": st.floats(0, 0.5)},
+    optional={
+        "shape": st.sampled_from(["linear", "cosine", "exponential"]),
+        "begin": st.floats(0, 0.5),
+    },
 ).map(lambda table: {**table, "finish": 0.75})
 optimiser = st.one_of(
     st.fixed_dictionaries(
