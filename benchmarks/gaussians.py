@@ -49,7 +49,7 @@ def score(run: Path) -> seeds.Row:
 
 
 def reached(row: seeds.Row, modes: int) -> bool:
-    """Return whether a run reached what both recipes promise."""
+    """Return whether a run reached what these recipes promise."""
     return all(
         (
             row["modes"] == modes,
@@ -78,7 +78,7 @@ def main() -> None:
             seeds.show(recipe, tables[recipe])
     facts = {"samples": SAMPLES, "true data": {"quality": 0.9889}, "PacGAN4": PACGAN}
     out = arguments.out or HERE / "gaussians.json"
-    if out.exists():  # one recipe alone leaves the other's rows
+    if out.exists():  # one recipe alone leaves the others' rows
         tables = {**json.loads(out.read_text(encoding="utf-8"))["runs"], **tables}
     seeds.write(out, tables, arguments.threads, facts)
 

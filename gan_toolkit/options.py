@@ -61,7 +61,8 @@ class Schedule(Options):
     start: float = Field(description="value at the start of the run")
     end: float = Field(description="value at the end of the run")
     shape: Literal["linear", "cosine", "exponential"] = Field(
-        "cosine", description="how it moves between them; exponential: by the same factor each step"
+        "cosine",
+        description="how it moves between them; exponential, both above 0: by one factor each step",
     )
     begin: float = Field(0.0, ge=0, le=1, description="fraction of the run where the move begins")
     finish: float = Field(1.0, ge=0, le=1, description="fraction of the run where the move ends")
@@ -76,7 +77,8 @@ class Schedule(Options):
     def _stays_above_0_where_it_is_exponential(self) -> Schedule:
         if self.shape == "exponential" and min(self.start, self.end) <= 0:
             raise ValueError(
-                f"an exponential schedule needs start ({self.start}) and end ({self.end}) above 0"
+                f"an exponential schedule needs start ({self.start}) and end ({self.end}) above 0;"
+                " a linear or cosine one may reach it"
             )
         return self
 
@@ -86,7 +88,7 @@ class Schedule(Options):
 
         moved = min(max((fraction - self.begin) / (self.finish - self.begin), 0.0), 1.0)
         if self.shape == "exponential":
-            return self.start * (self.end / self.start) ** moved
+            return self.start ** (1 - moved) * self.end**moved
         if self.shape == "cosine":
             moved = (1 - math.cos(math.pi * moved)) / 2
         return self.start + (self.end - self.start) * moved

@@ -56,10 +56,16 @@ class MLP(TwoNetworks):
         "torch", description="torch's own, or Glorot uniform weights and zero biases"
     )
     generator_gain: float = Field(
-        1.0, gt=0, le=1e3, description="how many times larger the hidden weights of G begin"
+        1.0,
+        gt=0,
+        le=10,
+        description="how many times larger G's hidden weights begin; a norm undoes it",
     )
     generator_bias: float = Field(
-        0.0, ge=0, le=1e3, description="hidden biases of G begin uniform within ± this, if above 0"
+        0.0,
+        ge=0,
+        le=10,
+        description="G's hidden biases begin uniform within ± this; 0: as `initialisation` does",
     )
     generator_norm: Norm = Field("none", description="before each activation of G")
     discriminator_norm: Norm = Field(
@@ -142,9 +148,9 @@ class MLP(TwoNetworks):
     def _strengthen(self, layers: Sequence[nn.Module]) -> None:
         """Let G's hidden layers begin with larger weights, and with biases, where that is asked.
 
-        Under tanh a gain above 1 makes a network that folds the latents all over, the more so the
-        deeper it is (Poole et al. 2016, arXiv:1606.05340): G's samples then begin everywhere, and
-        without biases as an odd function, G(-z) = -G(z).
+        Under tanh a gain above 1 makes a network that folds its input, the more so the deeper it
+        is (Poole et al. 2016, arXiv:1606.05340), where it would begin almost linear. With
+        Glorot's zero biases it begins as an odd function, G(-z) = -G(z).
         """
         for layer in layers:
             if isinstance(layer, nn.Linear):

@@ -176,17 +176,20 @@ def test_a_gain_and_a_bias_change_how_only_a_generators_hidden_layers_begin() ->
         for each in (plain, nets)
     )
     assert torch.equal(mine[0].weight, 2 * first.weight)
-    assert torch.all(mine[1].bias.abs() <= 0.3)
-    assert float(mine[1].bias.detach().var()) == pytest.approx(0.3**2 / 3, rel=0.2)
+    for layer in mine[:2]:
+        assert torch.all(layer.bias.abs() <= 0.3)
+        assert float(layer.bias.detach().var()) == pytest.approx(0.3**2 / 3, rel=0.2)
     for layer, before in ((mine[1], second), (mine[2], out)):
         gain = float(layer.weight.detach().std() / before.weight.detach().std())
         assert gain == pytest.approx(2 if layer is mine[1] else 1, rel=0.03)
     assert not mine[2].bias.any()
     torch.manual_seed(0)
-    alone = MLP(hidden=(300, 200), initialisation="glorot", generator_gain=2)
-    assert not any(
-        bias.any() for name, bias in alone.generator(spec(2)).named_parameters() if "bias" in name
-    )
+    alone = MLP(hidden=(300, 200), initialisation="glorot", generator_gain=2).networks(spec(2), 0)
+    biases = (v for name, v in alone["generator"].named_parameters() if name.endswith("bias"))
+    assert not any(bias.any() for bias in biases)
+    theirs = plain["discriminator"].state_dict()
+    for name, tensor in alone["discriminator"].state_dict().items():
+        assert torch.equal(tensor, theirs[name])
 
 
 def test_glorot_weights_are_uniform_within_their_bound_and_biases_zero() -> None:

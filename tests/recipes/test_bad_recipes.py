@@ -96,7 +96,11 @@ BAD_SETTINGS = [
     ),
     (
         ["--set", f'{LR}={{start=1, end=0, shape="exponential"}}'],
-        f"{LR}: an exponential schedule needs start (1.0) and end (0.0) above 0.",
+        f"{LR}: an exponential schedule needs start (1.0) and end (0.0) above 0; a linear or",
+    ),
+    (
+        ["--set", f'{LR}={{start=0, end=1, shape="exponential"}}'],
+        f"{LR}: an exponential schedule needs start (0.0) and end (1.0) above 0; a linear or",
     ),
     (["--set", "ema=3"], "ema: must be a table, got 3."),
     (["--set", "ema.ramp=-1"], "ema.ramp: must be greater than or equal to 0, got -1."),

@@ -46,6 +46,14 @@ def test_an_exponential_schedule_is_a_straight_line_of_logarithms(one: float, ot
     assert fall == pytest.approx(math.log(100) * (other - one), abs=1e-9)
 
 
+@given(start=st.floats(1e-300, 1e300), end=st.floats(1e-300, 1e300))
+def test_an_exponential_schedule_has_its_ends_to_the_bit(start: float, end: float) -> None:
+    schedule = Schedule(start=start, end=end, shape="exponential")
+
+    assert (schedule.at(0), schedule.at(1)) == (start, end)
+    assert min(start, end) * (1 - 1e-9) <= schedule.at(0.5) <= max(start, end) * (1 + 1e-9)
+
+
 @pytest.mark.parametrize(
     ("fraction", "value"), [(0, 5), (0.2, 5), (0.4, 4), (0.6, 3), (0.8, 1), (1, 1), (7.5, 1)]
 )
