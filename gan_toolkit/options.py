@@ -88,7 +88,7 @@ class Schedule(Options):
 
         moved = min(max((fraction - self.begin) / (self.finish - self.begin), 0.0), 1.0)
         if self.shape == "exponential":
-            return self.start ** (1 - moved) * self.end**moved
+            return math.pow(self.start, 1 - moved) * math.pow(self.end, moved)
         if self.shape == "cosine":
             moved = (1 - math.cos(math.pi * moved)) / 2
         return self.start + (self.end - self.start) * moved
