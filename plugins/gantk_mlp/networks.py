@@ -202,8 +202,8 @@ class Octaves(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (x, sines, cosines)."""
         angles = x.unsqueeze(2) * self.frequencies  # [N, d, octaves]
-        waves = (angles.sin() * self.strengths, angles.cos() * self.strengths)
-        return torch.cat([x, *(wave.flatten(1) for wave in waves)], 1)
+        waves = torch.stack([angles.sin(), angles.cos()], 1) * self.strengths
+        return torch.cat([x, waves.flatten(1)], 1)
 
 
 def last(sizes: Sequence[int], otherwise: int) -> int:

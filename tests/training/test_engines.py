@@ -15,6 +15,7 @@ import torch
 from systems import SYSTEMS, Settings, after, differences, failing, trainer
 from torch import Tensor
 from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_toolkit.catalogue import Catalogue
 from gan_toolkit.engines import Eager
@@ -134,6 +135,26 @@ def test_machine_code_equals_the_eager_step(system: str) -> None:
 def test_machine_code_equals_the_eager_step_in_single_precision() -> None:
     one, other = trainer("rmsprop"), trainer("rmsprop")
     assert differences(after(Programs(failing, COMPILED), one), after(Eager(), other), SINGLE) == []
+
+
+def test_curves_of_machine_code_are_the_true_ones() -> None:
+    """Tanh is made of an exponential there, and numbers that lie apart are taken together."""
+    generator = torch.Generator().manual_seed(4)
+    x = (
+        torch.randn(129, 3, generator=generator)
+        * 10.0 ** torch.arange(-4, 2)[torch.arange(129) % 6, None]
+    )
+    frequencies = 2.0 ** torch.arange(5)
+
+    def curves(x: Tensor, frequencies: Tensor) -> list[Tensor]:
+        angles = x.unsqueeze(2) * frequencies
+        return [torch.cat([x, angles.sin().flatten(1), angles.cos().flatten(1)], 1), x.tanh()]
+
+    given = [x, frequencies]
+    found = COMPILED.build(make_fx(curves)(*given), given)(*given)
+    true = curves(x.double(), frequencies.double())
+    for own, other in zip(found, true, strict=True):
+        torch.testing.assert_close(own.double(), other, rtol=0, atol=2e-7)
 
 
 @pytest.mark.parametrize("system", ["r1", "r2", "wgan-gp", "wgan", "dragan"])
