@@ -97,6 +97,8 @@ ON_PROCESSORS: Mapping[str, bool | int] = {
     "cpp.use_decompose_tanh": True,
 }
 """Options of torch's compiler, and more of them where there is no GPU."""
+FOR_PROFILERS = ("aot_inductor.enable_line_tables", "aot_inductor.enable_frame_pointer")
+"""What newer torch adds to machine code, which is a third of the time that g++ takes."""
 
 
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
@@ -128,8 +130,9 @@ def _cpp(graph: GraphModule, examples: list[Tensor]) -> Run:
     functional = changing_last(graph, examples)
     given = [node.meta["val"] for node in functional.graph.find_nodes(op="placeholder")]
     mode = given[0].fake_mode
+    left_out = dict.fromkeys(config.get_config_copy().keys() & FOR_PROFILERS, False)
     with (
-        config.patch({**OPTIONS, **ON_PROCESSORS}),
+        config.patch({**OPTIONS, **ON_PROCESSORS, **left_out}),
         V.set_fake_mode(mode),
         tracing(TracingContext(mode)),
         side_by_side(),

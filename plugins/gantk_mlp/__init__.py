@@ -38,13 +38,6 @@ def gantk_components() -> Iterable[Component]:
         ),
         Component(
             "recipe",
-            "grid25-short",
-            "gantk_mlp:recipes/grid25-short.toml",
-            "PacGAN's grid of 25 Gaussians in a third of the steps",
-            paper=PACGAN,
-        ),
-        Component(
-            "recipe",
             "ring8",
             "gantk_mlp:recipes/ring8.toml",
             "PacGAN's ring of 8 Gaussians, by pairs and both penalties",
