@@ -105,7 +105,7 @@ def stopping(session: nox.Session) -> None:
 
 @nox.session
 def gaussians(session: nox.Session) -> None:
-    """Train both grids of 25 and the ring of 8 on five seeds; score them by PacGAN's protocol."""
+    """Train the grid of 25 and the ring of 8 on five seeds; score them by PacGAN's protocol."""
     _measure(session, "gaussians")
 
 

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 Run = Callable[..., Sequence[Tensor]]
 Decompositions = Mapping[OpOverload[..., Any], Callable[..., Tensor]]  # Any: of any signature
 
-FEW = 4
-"""Terms of the sums in a matrix product that is written out …"""
-NARROW = 2
-"""… or rows or columns of a product written out as a reduction …"""
 LITTLE = 2**14
-"""… if it has no more multiplications than that."""
+"""Multiplications, at most, in a matrix product that is written out …"""
+FEW = 4
+"""… if its sums have no more terms than this …"""
+NARROW = 2
+"""… or it no more rows or columns than this."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
     columns = right.shape[1]
     if rows * terms * columns <= LITTLE:
         if 0 < terms <= FEW or rows <= NARROW:
-            return (left.unsqueeze(2) * right).sum(1)  # so few terms are written out
+            return (left.unsqueeze(2) * right).sum(1)
         if columns <= NARROW:
             # Column by column, or there would be no more than two numbers side by side.
             return torch.stack([(left * column).sum(1) for column in right.unbind(1)], 1)
@@ -91,14 +91,15 @@ ON_PROCESSORS: Mapping[str, bool | int] = {
     "cpp_wrapper_build_separate": True,  # only the loops need the compiler's best
     # New weights are stored, not computed again for every sample that passes through them.
     "realize_opcount_threshold": 8,
-    # Sines and such are computed side by side wherever their numbers lie …
+    # Sines and such are computed side by side even where their numbers lie apart.
     "cpp.enable_tiling_heuristics": False,
-    # … and tanh by an exponential, a third of its time: within 2e-7, in float32, of the true one.
+    # Tanh by an exponential: off by 2e-7 at most in float32, which near 0 is much of it. Torch's
+    # own, exact there too, took a tenth of the step of a network of tanh.
     "cpp.use_decompose_tanh": True,
 }
 """Options of torch's compiler, and more of them where there is no GPU."""
 FOR_PROFILERS = ("aot_inductor.enable_line_tables", "aot_inductor.enable_frame_pointer")
-"""What newer torch adds to machine code, which is a third of the time that g++ takes."""
+"""What newer torch adds to machine code; left out, as it takes a third of g++'s time."""
 
 
 def inductor(graph: GraphModule, examples: list[Tensor]) -> Run:
@@ -130,6 +131,7 @@ def _cpp(graph: GraphModule, examples: list[Tensor]) -> Run:
     functional = changing_last(graph, examples)
     given = [node.meta["val"] for node in functional.graph.find_nodes(op="placeholder")]
     mode = given[0].fake_mode
+    # Older torch refuses names that it does not know.
     left_out = dict.fromkeys(config.get_config_copy().keys() & FOR_PROFILERS, False)
     with (
         config.patch({**OPTIONS, **ON_PROCESSORS, **left_out}),

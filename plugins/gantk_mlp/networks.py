@@ -202,7 +202,7 @@ class Octaves(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (x, sines, cosines)."""
         angles = x.unsqueeze(2) * self.frequencies  # [N, d, octaves]
-        waves = torch.stack([angles.sin(), angles.cos()], 1) * self.strengths
+        waves = torch.stack([angles.sin(), angles.cos()], 1) * self.strengths  # [N, 2, d, octaves]
         return torch.cat([x, waves.flatten(1)], 1)
 
 

@@ -40,7 +40,6 @@ def test_latents_are_plane_normals_as_in_the_protocol(request_: Request) -> None
     arch = resolve(request_, Catalogue.discover()).arch
     assert isinstance(arch, MLP)
     assert (arch.latent, arch.prior) == (2, "normal")
-    assert set(arch.hidden) == {64}
 
 
 def test_for_grid_and_ring_the_default_networks_differ_in_depth_alone() -> None:
@@ -49,13 +48,12 @@ def test_for_grid_and_ring_the_default_networks_differ_in_depth_alone() -> None:
     assert one.model_copy(update=own) == other.model_copy(update=own)
 
 
-@pytest.mark.parametrize(("recipe", "times"), [("grid25", 500), ("ring8", 25)])
-def test_the_generator_slows_down_and_the_discriminator_less(recipe: str, times: float) -> None:
+@pytest.mark.parametrize("recipe", ["grid25", "ring8"])
+def test_the_generator_slows_down_and_the_discriminator_less(recipe: str) -> None:
     updates = resolve(Request(recipe=recipe), Catalogue.discover()).plan.updates
     D, G = (vars(updates[name].optimiser)["lr"] for name in ("discriminator", "generator"))
-    ends = (D.at(1) if isinstance(D, Schedule) else D, G.at(1))
-    assert G.at(1) < G.at(0)
-    assert ends[0] == pytest.approx(times * ends[1])
+    left = D.at(1) / D.at(0) if isinstance(D, Schedule) else 1
+    assert G.at(1) / G.at(0) < left / 10
 
 
 @pytest.mark.parametrize("recipe", ["grid25", "ring8", "mlp"])

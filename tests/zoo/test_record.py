@@ -91,10 +91,13 @@ def test_packing_a_run_that_goes_on_leaves_everything_in_it_as_it_was(
 
 def test_a_run_is_told_by_the_checkpoint_that_its_weights_are_of(own: Path, tmp_path: Path) -> None:
     later(own)
-    training = known_of(pack(own, tmp_path / "out", PLAIN)).training
+    folder = pack(own, tmp_path / "out", PLAIN)
+    training = known_of(folder).training
     assert training is not None
     assert training.steps == 2
     assert training.seconds < 9999
+    told = f"2 steps in {training.seconds:.0f} seconds of wall time"  # minutes from two on
+    assert told in " ".join((folder / "README.md").read_text(encoding="utf-8").split())
 
 
 @pytest.mark.parametrize("left", ["no folder", "an empty folder", "others' checkpoints"])

@@ -58,7 +58,7 @@ def test_its_card_answers_every_question(name: str) -> None:
     for asked, section in (
         (f'gan_toolkit.load("{name}")', "Use it"),
         ("every receipt", "Scores"),
-        ("minutes of wall time on", "How it was trained"),
+        (" of wall time on", "How it was trained"),
         ("licence of the data", "Data"),
         ("bibtex", "Citation"),
     ):

@@ -193,10 +193,9 @@ Sample i of a seed is always the same. The weights are safetensors; no code is l
             versions = as_text(
                 ", ".join(f"{name} {one}" for name, one in training.versions.items())
             )
-            told = (
-                f"{training.steps:,} steps in {training.seconds / 60:.0f} minutes of wall time"
-                f"{machine}, {versions}. {told}"
-            )
+            minutes = training.seconds / 60
+            took = f"{minutes:.0f} minutes" if minutes >= 2 else f"{training.seconds:.0f} seconds"
+            told = f"{training.steps:,} steps in {took} of wall time{machine}, {versions}. {told}"
         return f"""\
 {_wrapped(told)}
 
