@@ -36,14 +36,17 @@ def test_pairs_are_penalised_on_reals_and_fakes_alike_by_a_falling_factor(
 
 
 @pytest.mark.parametrize("request_", POINTS, ids=NAMES)
-def test_latents_are_plane_normals_as_in_the_protocol(request_: Request) -> None:
+def test_latents_are_plane_normals_as_in_the_protocol_and_layers_narrow(request_: Request) -> None:
     arch = resolve(request_, Catalogue.discover()).arch
     assert isinstance(arch, MLP)
     assert (arch.latent, arch.prior) == (2, "normal")
+    assert set(arch.hidden) == {64}
 
 
 def test_for_grid_and_ring_the_default_networks_differ_in_depth_alone() -> None:
     one, other = (resolve(each, Catalogue.discover()).arch for each in POINTS[2:])
+    assert isinstance(one, MLP)
+    assert isinstance(other, MLP)
     own = {"wavelength": 0.0, "hidden": ()}
     assert one.model_copy(update=own) == other.model_copy(update=own)
 
@@ -54,6 +57,13 @@ def test_the_generator_slows_down_and_the_discriminator_less(recipe: str) -> Non
     D, G = (vars(updates[name].optimiser)["lr"] for name in ("discriminator", "generator"))
     left = D.at(1) / D.at(0) if isinstance(D, Schedule) else 1
     assert G.at(1) / G.at(0) < left / 10
+
+
+def test_in_the_grid_the_discriminator_alone_keeps_its_rate() -> None:
+    updates = resolve(Request(recipe="grid25"), Catalogue.discover()).plan.updates
+    D, G = (vars(updates[name].optimiser)["lr"] for name in ("discriminator", "generator"))
+    assert isinstance(D, float)
+    assert G.at(1) < G.at(0) < D
 
 
 @pytest.mark.parametrize("recipe", ["grid25", "ring8", "mlp"])
