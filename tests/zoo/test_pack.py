@@ -24,7 +24,7 @@ from gan_toolkit.tensors import TensorData
 from gantk_zoo import shipped
 from gantk_zoo.card import SECTIONS, Card
 from gantk_zoo.pack import FILES, Packing, pack
-from gantk_zoo.record import Record, read
+from gantk_zoo.record import Record, Training, read
 from gantk_zoo.verify import verify
 
 
@@ -71,6 +71,9 @@ def test_weights_packed_hold_the_generator_alone(packed: Path) -> None:
 
 def test_a_card_answers_every_question(packed: Path) -> None:
     front, body = front_and_body(packed)
+    known = read(packed)
+    assert known is not None
+    assert known.training is not None
     assert front["license"] == "mit"
     assert front["library_name"] == "gantk"
     assert front["pipeline_tag"] == "unconditional-image-generation"
@@ -86,7 +89,7 @@ def test_a_card_answers_every_question(packed: Path) -> None:
         "neighbours.png",
         "parameters",
         "licence of the data",
-        "2 steps in 0 minutes",
+        f"2 steps in {known.training.seconds:.0f} seconds",
         "threads: ",
         "bibtex",
     ):
@@ -259,3 +262,18 @@ def test_the_snippet_of_a_card_says_what_brings_the_architecture(
     text = Card("o/d", model, Record(licence="mit"), False, Catalogue.discover()).render()
     for words in said:
         assert words in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.4, "2 steps in 0 seconds of wall time"),
+        (119.4, "2 steps in 119 seconds of wall time"),
+        (120, "2 steps in 2 minutes of wall time"),
+        (5400, "2 steps in 90 minutes of wall time"),
+    ],
+)
+def test_a_card_tells_how_long_training_took(run: Path, seconds: float, said: str) -> None:
+    known = Record(licence="mit", training=Training(steps=2, seconds=seconds))
+    text = Card("o/d", gan_toolkit.load(run), known, False, Catalogue.discover()).render()
+    assert said in " ".join(text.split())
