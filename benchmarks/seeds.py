@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gan_toolkit.system import versions
+from gan_toolkit.system import processor, versions
 
 Row = dict[str, Any]
 """What JSON holds of one run. Any: JSON nests freely."""
@@ -56,6 +56,7 @@ def row(
 ) -> Row:
     """Train a recipe on one seed and score its last checkpoint, unless `runs` holds the row.
 
+    The run finds an empty cache, so that its time is a new user's: programs are compiled in it.
     `sets` are changes of the recipe as `--set` takes them, `variant` the name they go by.
     """
     name = "-".join([recipe, *variant.split(), f"seed{seed}"])
@@ -68,7 +69,9 @@ def row(
     for each in (f"compute.threads={threads}", *sets):
         words += ["--set", each]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run([sys.executable, "-m", "gan_toolkit", *words], check=True)
+    with tempfile.TemporaryDirectory() as cache:
+        command = [sys.executable, "-m", "gan_toolkit", *words]
+        subprocess.run(command, env=with_cache(cache), check=True)
     wall = time.monotonic() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -82,6 +85,13 @@ def row(
     return made
 
 
+def with_cache(folder: str) -> dict[str, str]:
+    """Return the environment of a run that keeps programs and packed data in a folder."""
+    environment = {**os.environ, "GANTK_CACHE": folder}
+    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)  # this process's own, set by what it imported
+    return environment
+
+
 def write(out: Path, tables: Mapping[str, Sequence[Row]], threads: int, facts: Row) -> None:
     """Write the rows of every recipe, with what they cost and what ran them."""
     rows = [each for table in tables.values() for each in table]
@@ -90,6 +100,7 @@ def write(out: Path, tables: Mapping[str, Sequence[Row]], threads: int, facts: R
         "runs": tables,
         "threads": threads,
         "cores": os.cpu_count(),
+        "processor": processor(),
         "core_minutes": round(sum(each["core_seconds"] for each in rows) / 60, 1),
         "versions": versions(),
     }

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import seeds
 import speed
 import torch
 
@@ -43,8 +43,7 @@ def plain(steps: int) -> None:
 
 def told(command: Sequence[str], cache: str) -> str:
     """Return what a command of Python prints."""
-    environment = {**os.environ, "GANTK_CACHE": cache, "OMP_NUM_THREADS": "1"}
-    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    environment = {**seeds.with_cache(cache), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, *command], env=environment, check=True, capture_output=True, text=True
     )
