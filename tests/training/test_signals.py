@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +13,14 @@ from gan_toolkit.signals import Signals, children_spared
 
 HIT = "import os, signal; os.kill(os.getpid(), signal.{}); print('alive')"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no signal masks there")
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Heed SIGINT, which a shell tells what it runs in the background to ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def hit(name: str) -> int:
