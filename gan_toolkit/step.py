@@ -86,7 +86,7 @@ def objective(state: TrainState, move: Move, part: slice, lent: Lent) -> Tensor:
         lend=partial(lent.__setitem__, part.start) if move.lends_to else None,
         changed=update.networks if move.lends_to else (),
     )
-    total = torch.zeros((), device=state.device)
+    kept: list[Tensor] = []
     for name, term in move.terms.items():
         draws = _rows(move.term_draws.get(name, {}), part)
         memory = state.terms[name]
@@ -98,7 +98,7 @@ def objective(state: TrainState, move: Move, part: slice, lent: Lent) -> Tensor:
             raise UsageError(problem)
         for key, value in parts.items():
             if taken is None or key in taken:
-                total = total + value * term.every
+                kept.append(value if term.every == 1 else value * term.every)
                 state.readings.add(f"{move.name}.{name}.{key}", value.detach())
     if update.role == "discriminator" and state.vitals.due(state.step):
         if play.has("real"):  # a verdict nobody asked for is not worth a pass
@@ -108,7 +108,7 @@ def objective(state: TrainState, move: Move, part: slice, lent: Lent) -> Tensor:
                 state.vitals.look("augmented", seen, play.real)
         if play.has("fake"):
             state.vitals.look("fake", play.fakes, play.fake)
-    return total
+    return sum(kept[1:], kept[0]) if kept else torch.zeros((), device=state.device)
 
 
 def minibatches(state: TrainState) -> Iterator[range]:
@@ -136,18 +136,18 @@ def _learn(state: TrainState, move: Move, rows: range, lent: Lent) -> None:
     # Learners last: a weight that two networks share learns with either.
     followed = {*move.update.networks, *move.lends_to}
     for name in sorted(state.weights, key=followed.__contains__):
+        learns = name in followed
         for weight in state.weights[name]:
-            weight.requires_grad_(name in followed)
-            if name in move.lends_to:
+            weight.requires_grad_(learns)
+            if learns:
                 weight.grad = None  # of the step before
     optimiser = state.optimisers[move.name]
-    optimiser.zero_grad(set_to_none=True)
     parts = pieces(state, rows)
     with shares.averaged(state, move.terms):
         for part in parts:
             total = objective(state, move, part, lent)
             if total.requires_grad:  # a move without parts in this role leaves the weights alone
-                (total / len(parts)).backward()
+                (total if len(parts) == 1 else total / len(parts)).backward()
     for group in optimiser.param_groups:
         group["lr"] = move.lr * group["rate"]
     if state.vitals.measured(state.step):
@@ -174,4 +174,7 @@ def _measured_step(state: TrainState, move: Move, optimiser: Optimizer) -> None:
 
 
 def _rows(batch: Batch, part: slice) -> Batch:
-    return {name: tensor[part] for name, tensor in batch.items()}
+    return {
+        name: tensor if part == slice(0, len(tensor)) else tensor[part]
+        for name, tensor in batch.items()
+    }
