@@ -21,9 +21,8 @@ def stream(seed: int, *key: str | int, generator: torch.Generator | None = None)
 
     Making one takes as long as a small draw: a `generator` that is given is seeded and returned.
     """
-    digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
     generator = torch.Generator() if generator is None else generator
-    return generator.manual_seed(int.from_bytes(digest, "little") >> 1)
+    return generator.manual_seed(_number(seed, *key))
 
 
 @contextmanager
@@ -39,12 +38,18 @@ def seed_own_draws(device: torch.device, seed: int, *key: str | int) -> None:
 
     Not `torch.manual_seed`: where CUDA is not in use, that formats a stack trace at every call.
     """
-    number = stream(seed, *key).initial_seed()
+    number = _number(seed, *key)
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
         torch.cuda.manual_seed(number)
     elif device.type == "mps":
         torch.mps.manual_seed(number)
+
+
+def _number(seed: int, *key: str | int) -> int:
+    """Return what seeds the stream of a key: 63 bits."""
+    digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
 
 
 class Draw(Protocol):

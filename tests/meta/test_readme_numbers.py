@@ -128,6 +128,29 @@ def test_what_a_step_computes_is_counted_as_by_hand() -> None:
     assert counted == pytest.approx(256 * (D_step + G_step) / 1e9)
 
 
+@pytest.mark.parametrize(
+    ("job", "own", "times"),
+    [
+        ("curve", "compiled", 5),
+        ("oreilly", "compiled", 2),
+        ("oreilly", "compiled, bf16", 3),
+        ("dcgan32", "compiled", 1.3),
+        ("dcgan32", "compiled, bf16", 2),
+        ("wgan28", "compiled, bf16", 2),
+    ],
+)
+def test_a_step_is_as_many_times_as_fast_as_was_promised(job: str, own: str, times: float) -> None:
+    ratios = measured("speed.json")["workloads"][job]["ratios"]["plain loop"]
+    assert ratios[own]["cpu"] >= times
+    assert ratios[own]["wall"] >= times
+
+
+def test_no_job_is_faster_by_another_program() -> None:
+    for name, facts in measured("speed.json")["workloads"].items():
+        for other, ratios in facts["ratios"].items():
+            assert max(ratios[own]["cpu"] for own in ("eager", "compiled")) >= 1, (name, other)
+
+
 @pytest.mark.parametrize(("dtype", "end"), [("fp32", ""), ("bf16", ", bf16")])
 def test_no_step_is_faster_than_the_machine_and_how_far_it_is_is_told(dtype: str, end: str) -> None:
     limits, speed = measured("limits.json"), measured("speed.json")
@@ -157,3 +180,4 @@ def test_the_whole_job_is_told_as_it_was_measured() -> None:
     page = (ROOT / "docs" / "explanation" / "engines.md").read_text(encoding="utf-8")
     told = f"took {ours:.0f} s where a plain loop took {plain:.0f}, {job['times']} times"
     assert told in " ".join(page.split())
+    assert job["times"] >= 4
