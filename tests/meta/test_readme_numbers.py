@@ -140,6 +140,7 @@ def test_what_a_step_computes_is_counted_as_by_hand() -> None:
     ],
 )
 def test_a_step_is_as_many_times_as_fast_as_was_promised(job: str, own: str, times: float) -> None:
+    # Of the machine that the page names; others are told of in docs/explanation/engines.md.
     ratios = measured("speed.json")["workloads"][job]["ratios"]["plain loop"]
     assert ratios[own]["cpu"] >= times
     assert ratios[own]["wall"] >= times
