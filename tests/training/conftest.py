@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,8 +88,6 @@ class StopAt(gan_toolkit.Observer):
         self.warnings: list[str] = []
 
     def advanced(self, step: int) -> None:
-        import os
-
         if step == self.step:
             os.kill(os.getpid(), self.number)
 
@@ -96,10 +96,16 @@ class StopAt(gan_toolkit.Observer):
 
 
 @pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Heed SIGINT, which xdist ignores, and what a shell runs in the background too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def stop_at() -> Callable[..., StopAt]:
     """Return an observer that stops a run after a step, with SIGINT unless told otherwise."""
-    import signal
-
     return lambda step, number=signal.SIGINT: StopAt(step, number)
 
 

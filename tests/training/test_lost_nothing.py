@@ -299,6 +299,7 @@ class TestNotANumber:
 
 
 class TestSignals:
+    @pytest.mark.usefixtures("interruptible")
     def test_a_second_signal_is_not_swallowed(self, sketch: Sketch) -> None:
         class Twice(gan_toolkit.Observer):
             def advanced(self, step: int) -> None:
@@ -306,12 +307,8 @@ class TestSignals:
                     os.kill(os.getpid(), signal.SIGINT)
                     time.sleep(0.1)  # two at once may be delivered as one
 
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # xdist ignores it
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                sketch(observer=Twice())
-        finally:
-            signal.signal(signal.SIGINT, before)
+        with pytest.raises(KeyboardInterrupt):
+            sketch(observer=Twice())
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_the_command_saves_says_how_to_go_on_and_exits(

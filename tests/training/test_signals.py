@@ -5,22 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from gan_toolkit.signals import Signals, children_spared
 
 HIT = "import os, signal; os.kill(os.getpid(), signal.{}); print('alive')"
+pytestmark = pytest.mark.usefixtures("interruptible")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no signal masks there")
-
-
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """Heed SIGINT, which a shell tells what it runs in the background to ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def hit(name: str) -> int:
